@@ -58,6 +58,9 @@ func hash1(dst string, msg []byte) point1 { return *blst.HashToG1(msg, []byte(ds
 
 func decode1(b []byte) (point1, flaw) {
 	var a blst.P1Affine
+	if slices.Max(withoutFlags(b)) == 0 {
+		return point1{}, offSubgroup // (0, ±2) of order 3, which Uncompress refuses like a point off the curve
+	}
 	if a.Uncompress(b) == nil {
 		return point1{}, offCurve
 	}

@@ -145,10 +145,6 @@ func onCurve2(b []byte) bool {
 	return x.Sqrt(&y2) == 1
 }
 
-func withoutFlags(b []byte) []byte {
-	return append([]byte{b[0] &^ flagAll}, b[1:]...)
-}
-
 func sum1(points []point1, scalars []ff.Scalar) point1 {
 	ps := make([]*bls.G1, len(points))
 	for i := range points {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cloudflare/circl/ecc/bls12381/ff"
 )
@@ -44,17 +45,16 @@ func checkEncoding(b []byte, size int) error {
 	if b[0]&flagIdentity != 0 {
 		return fmt.Errorf("%w: identity", ErrPoint)
 	}
-	p := ff.FpOrder()
-	for i := 0; i < size; i += len(p) {
-		coordinate := bytes.Clone(b[i : i+len(p)])
-		if i == 0 {
-			coordinate[0] &^= flagAll
-		}
-		if bytes.Compare(coordinate, p) >= 0 {
+	for x := range slices.Chunk(withoutFlags(b), ff.FpSize) {
+		if bytes.Compare(x, ff.FpOrder()) >= 0 {
 			return fmt.Errorf("%w: coordinate not below the field order", ErrPoint)
 		}
 	}
 	return nil
+}
+
+func withoutFlags(b []byte) []byte {
+	return append([]byte{b[0] &^ flagAll}, b[1:]...)
 }
 
 func decodeG1(b []byte) (point1, error) {
