@@ -1,0 +1,74 @@
+# make test    everything that guards the project; installs what it needs on Debian
+# make mutants breaks the code line by line and expects red (R56)
+# make fuzz    every parser for FUZZTIME each (make test runs them for 2 s)
+# make bench   the side-by-side table of bench/README.md
+# make timing  statistical test of constant time, on a quiet machine (R4)
+# make build   bin/milagro
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := test
+
+# Without ADX a processor cannot run blst's default build: build the portable one.
+export CGO_CFLAGS ?= -O2 -D__BLST_PORTABLE__
+
+FUZZTIME ?= 2s
+PURE_GO := CGO_ENABLED=0 go
+
+.PHONY: test tools vet race purego cross sdk fuzz mutants bench timing build vectors clean
+
+test: tools vet race purego cross sdk fuzz
+	@echo 'make test: all passed'
+
+# What a fresh Debian machine with Go lacks: a C compiler for cgo, node for sdk/js.
+tools:
+	@missing=(); \
+	command -v gcc >/dev/null || missing+=(gcc libc6-dev); \
+	command -v node >/dev/null || missing+=(nodejs); \
+	command -v npm >/dev/null || missing+=(npm); \
+	if [ $${#missing[@]} -gt 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends "$${missing[@]}"; fi
+
+vet:
+	go vet ./...
+	go tool staticcheck ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'gofmt would change these'; exit 1; }
+
+race:
+	CGO_ENABLED=1 go test -race ./...
+
+purego:
+	$(PURE_GO) build ./...
+	$(PURE_GO) test ./...
+
+cross:
+	GOOS=linux GOARCH=arm $(PURE_GO) build ./...
+	GOOS=linux GOARCH=arm64 $(PURE_GO) build ./...
+
+# The second implementation, against the vectors.
+sdk:
+	cd sdk/js && npm ci --silent && npm test
+
+# Go fuzzes one target of one package at a time.
+fuzz:
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func /\t/' | sort | while IFS=$$'\t' read -r file target; do \
+	  echo "fuzz $$(dirname $$file) $$target"; \
+	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 "$$(dirname $$file)" | tail -n 1; \
+	done
+
+mutants:
+	go run ./test/mutants
+
+bench:
+	go run ./bench
+
+timing:
+	go test -count=1 -tags timing -run Timing -v -timeout 60m ./internal/pairing
+
+build:
+	go build -trimpath -o bin/milagro ./cmd/milagro
+
+vectors:
+	go run ./spec/generate
+
+clean:
+	rm -rf bin sdk/js/node_modules
