@@ -1,0 +1,116 @@
+package dta
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"milagro.dev/internal/problem"
+)
+
+const (
+	maxAnswer      = 128 << 10
+	requestTimeout = 15 * time.Second
+)
+
+// Client speaks to authorities over HTTP. The zero Client is ready: it waits
+// at most 15 seconds for an answer. What it returns was signed by whoever the
+// caller verifies it against; the connection itself is not trusted.
+type Client struct {
+	// HTTP makes the requests; nil stands for http.DefaultClient.
+	HTTP *http.Client
+}
+
+// Domain fetches a domain's document from the authority at url. The caller
+// verifies it (Published.Verify).
+func (c *Client) Domain(ctx context.Context, url string) (*Published, error) {
+	var raw json.RawMessage
+	if err := c.call(ctx, http.MethodGet, url, "/v1/domain", nil, &raw); err != nil {
+		return nil, err
+	}
+	return ParsePublished(raw)
+}
+
+// Card fetches the signed card of the authority at url.
+func (c *Client) Card(ctx context.Context, url string) ([]byte, error) {
+	var answer struct {
+		Card []byte `json:"card"`
+	}
+	err := c.call(ctx, http.MethodGet, url, "/v1/card", nil, &answer)
+	return answer.Card, err
+}
+
+// Issue sends a sealed request to the authority at url and returns its sealed
+// reply. A refusal is a *problem.Problem.
+func (c *Client) Issue(ctx context.Context, url string, sealed []byte) ([]byte, error) {
+	var answer struct {
+		Reply []byte `json:"reply"`
+	}
+	request := map[string][]byte{"request": sealed}
+	err := c.call(ctx, http.MethodPost, url, "/v1/issue", request, &answer)
+	return answer.Reply, err
+}
+
+// call makes one JSON request; in is nil for none. Its errors name the
+// authority's URL.
+func (c *Client) call(ctx context.Context, method, base, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("%s%s: %w", base, path, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base, "/")+path, body)
+	if err != nil {
+		return fmt.Errorf("%s%s: %w", base, path, err)
+	}
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return c.do(req, out)
+}
+
+func (c *Client) do(req *http.Request, out any) error {
+	client := c.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err // names method and URL
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return refusal(req.URL.Host, resp)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return fmt.Errorf("%s: %w", req.URL.Host, err)
+	}
+	if len(b) > maxAnswer {
+		return fmt.Errorf("%s: answer is longer than %d bytes", req.URL.Host, maxAnswer)
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("%s: answer is not the JSON it should be: %w", req.URL.Host, err)
+	}
+	return nil
+}
+
+// refusal returns the problem that resp carries, under the authority's host.
+func refusal(host string, resp *http.Response) error {
+	p, err := problem.Read(resp)
+	if err != nil {
+		return fmt.Errorf("%s: %w", host, err)
+	}
+	return fmt.Errorf("%s: %w", host, p)
+}
