@@ -13,6 +13,7 @@
 package problem
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -192,7 +193,7 @@ func parse(body []byte) (*Problem, error) {
 		Time: d.Time, Signature: d.Signature, Blame: d.Blame, Abort: d.Abort,
 	}
 	if !p.Kind.known() {
-		p.status, p.title = d.Status, printable(d.Title)
+		p.status, p.title = d.Status, cmp.Or(printable(d.Title), name)
 	}
 	return p, nil
 }
