@@ -42,20 +42,22 @@ func (m *Metrics) Handler() http.Handler {
 
 // Observe returns next with every request measured. The route is the pattern
 // that an http.ServeMux inside next has matched, "unmatched" when none: a path
-// from the network never becomes a label. Between the two nothing may replace the
+// from the network never becomes a label. The status of a handler that panics is
+// "aborted". Between the two nothing may replace the
 // request (http.Request.WithContext).
 func (m *Metrics) Observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
+		began, status := time.Now(), "aborted"
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			route := r.Pattern
 			if route == "" {
 				route = "unmatched"
 			}
-			m.requests.WithLabelValues(route, strconv.Itoa(seen.status)).Observe(time.Since(began).Seconds())
+			m.requests.WithLabelValues(route, status).Observe(time.Since(began).Seconds())
 		}()
 		next.ServeHTTP(seen, r)
+		status = strconv.Itoa(seen.status)
 	})
 }
 
@@ -80,5 +82,5 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// Unwrap lets http.ResponseController and http.MaxBytesReader find what is beneath.
+// Unwrap lets http.ResponseController find the connection.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
