@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -43,10 +44,21 @@ type Config struct {
 }
 
 // Run serves listener until ctx ends, then closes it, waits at most cfg.Grace
-// for requests under way, cuts the others, and returns nil. When the listener breaks before that,
-// its error is returned. The context of each request is its client's: it does not end with ctx.
+// for requests under way, cuts the others, and returns nil once every handler has
+// returned. When the listener breaks before that, its error is returned. The
+// context of a request ends with its connection, not with ctx.
 func Run(ctx context.Context, listener net.Listener, cfg Config) error {
+	var open sync.WaitGroup
 	server := build(cfg)
+	server.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			open.Done()
+		}
+	}
+	defer open.Wait() // http.Server.Close does not
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {
