@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"milagro.dev/identity"
-	"milagro.dev/internal/encoding"
 	"milagro.dev/internal/pairing"
 	"milagro.dev/keys"
 )
