@@ -61,6 +61,30 @@ func TestKindsAreWordedAndDistinct(t *testing.T) {
 	}
 }
 
+// TestStatusesAreThoseOfTheSpecification reads the table of spec/issuance.md:
+// kinds, then one status for all of them or one for each.
+func TestStatusesAreThoseOfTheSpecification(t *testing.T) {
+	page, err := os.ReadFile("../../spec/issuance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile("(?m)^\\| ((?:`[a-z-]+` ?)+) \\| ([0-9, ]+) \\|")
+	compared := 0
+	for _, cells := range row.FindAllStringSubmatch(string(page), -1) {
+		kinds, statuses := strings.Fields(cells[1]), strings.Split(cells[2], ", ")
+		for i, quoted := range kinds {
+			kind, want := Kind(strings.Trim(quoted, "`")), statuses[min(i, len(statuses)-1)]
+			if !kind.known() || fmt.Sprint(kind.Status()) != want {
+				t.Errorf("%s has status %d, the specification says %s", string(kind), kind.Status(), want)
+			}
+			compared++
+		}
+	}
+	if compared < 15 {
+		t.Errorf("only %d kinds found in the table", compared)
+	}
+}
+
 func TestErrorsBranchOnKind(t *testing.T) {
 	err := fmt.Errorf("authority 2: %w", New(CodeUsed, ""))
 	if !errors.Is(err, CodeUsed) || errors.Is(err, CodeExpired) {
@@ -142,6 +166,7 @@ func TestReadRefusesWhatIsNoProblem(t *testing.T) {
 		"empty kind":         response(409, ContentType, `{"type":"urn:milagro:problem:","status":409}`),
 		"kind with escapes":  response(409, ContentType, `{"type":"urn:milagro:problem:a\u001b[31m","status":409}`),
 		"too large":          response(409, ContentType, `{"type":"urn:milagro:problem:code-used","status":409,"detail":"`+strings.Repeat("x", MaxBytes)+`"}`),
+		"too much space":     response(409, ContentType, good+strings.Repeat(" ", MaxBytes)),
 		"signature no bytes": response(409, ContentType, `{"type":"urn:milagro:problem:code-used","status":409,"signature":"%%"}`),
 	} {
 		if p, err := Read(resp); !errors.Is(err, ErrNotProblem) || p != nil {
