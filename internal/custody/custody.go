@@ -86,9 +86,6 @@ func FromPassphrase(passphrase []byte) (Protector, error) {
 }
 
 func fromPassphrase(passphrase []byte, logN int) (Protector, error) {
-	if len(passphrase) == 0 {
-		return Protector{}, errors.New("empty passphrase")
-	}
 	recipient, err := age.NewScryptRecipient(string(passphrase))
 	if err != nil {
 		return Protector{}, err
