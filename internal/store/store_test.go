@@ -352,3 +352,18 @@ func TestContendedTransactionRunsAgain(t *testing.T) {
 		t.Fatalf("%d tries, %v", tries, err)
 	}
 }
+
+func BenchmarkWrite(b *testing.B) {
+	db, err := Create(b.Context(), Config{Path: filepath.Join(b.TempDir(), "state.db"), Schema: sample()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	n := 0
+	for b.Loop() {
+		if err := db.Write(b.Context(), insert(n)); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+}
