@@ -1,0 +1,232 @@
+package wallet
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"milagro.dev/dta"
+	"milagro.dev/identity"
+)
+
+const (
+	// lookEvery bounds how long Keep sleeps: a machine that was suspended, or
+	// whose clock was set, is noticed so soon.
+	lookEvery = 30 * time.Second
+	// refreshTimeout bounds how long a renewal waits for a newer document.
+	refreshTimeout = 5 * time.Second
+	// renewPause lies between two renewals at least.
+	renewPause = 50 * time.Millisecond
+)
+
+// Renew asks, by the device key alone, for the latest keys that the authorities
+// issue now for every purpose that a name is enrolled for: those of the current
+// epoch, and in its last quarter those of the next. It asks also for a key that
+// the wallet has, so that the report shows who would still renew. Keys that are
+// in the wallet stay there whatever the answer. The report comes with the error
+// too. Errors wrap ErrNotEnrolled and dta.ErrThreshold.
+func (w *Wallet) Renew(ctx context.Context, n identity.Name) (*Report, error) {
+	r, err := w.renew(ctx, n, latest)
+	if err != nil {
+		err = fmt.Errorf("renew %v: %w", n, err)
+	}
+	return r, err
+}
+
+// want says which epochs to ask for at a time, of the held ones knowing.
+type want func(s identity.Schedule, now uint64, held []identity.Epoch) []identity.Epoch
+
+// due wants what is issued now and not held.
+func due(s identity.Schedule, now uint64, held []identity.Epoch) []identity.Epoch {
+	current := s.Current(now)
+	wanted := []identity.Epoch{current}
+	if current.LastQuarter(now) {
+		wanted = append(wanted, s.Following(now))
+	}
+	return slices.DeleteFunc(wanted, func(e identity.Epoch) bool { return slices.Contains(held, e) })
+}
+
+// latest wants what is due, or else the last of what is issued now.
+func latest(s identity.Schedule, now uint64, held []identity.Epoch) []identity.Epoch {
+	if wanted := due(s, now, held); len(wanted) > 0 {
+		return wanted
+	}
+	if current := s.Current(now); !current.LastQuarter(now) {
+		return []identity.Epoch{current}
+	}
+	return []identity.Epoch{s.Following(now)}
+}
+
+func (w *Wallet) renew(ctx context.Context, n identity.Name, which want) (*Report, error) {
+	record, err := w.enrolment(n)
+	if err != nil {
+		return nil, err
+	}
+	d, err := w.domain(n.Domain())
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := w.lock(ctx, w.nameDir(n))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	a := &ask{name: n}
+	if err := w.identify(a, record); err != nil {
+		return nil, err
+	}
+	report := &Report{Name: n, Device: a.device}
+	var errs []error
+	for _, purpose := range record.Purposes {
+		held, err := w.held(n, purpose)
+		if err != nil {
+			return report, err
+		}
+		schedule, ok := d.Published.Document.Schedule(purpose)
+		if !ok {
+			continue
+		}
+		for _, epoch := range which(schedule, w.now(), held) {
+			d = w.refreshDaily(ctx, d)
+			key := w.obtain(ctx, &ask{domain: d, name: n, device: a.device, signer: a.signer, purpose: purpose, epoch: epoch})
+			report.Keys = append(report.Keys, key)
+			errs = append(errs, key.Err)
+		}
+	}
+	return report, errors.Join(errs...)
+}
+
+// refreshDaily returns the domain, with the document and stamp of today if they
+// can be had: a renewal goes on without.
+func (w *Wallet) refreshDaily(ctx context.Context, d *domain) *domain {
+	if s := d.Published.Stamp; s != nil && s.Day >= dta.Day(w.now()) {
+		return d
+	}
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	err := w.refresh(ctx, d)
+	if err == nil {
+		var now *domain
+		if now, err = w.domain(d.tls.Name); err == nil {
+			return now
+		}
+	}
+	w.log.Warn("domain document not refreshed", "domain", d.tls.Name, "error", err)
+	return d
+}
+
+// Keep renews the keys of a name for as long as ctx lives: in the last quarter
+// of each epoch it fetches the keys of the next, and tries again, more and more
+// patiently, until it has them. It returns the cause of ctx's end, or at once an
+// error that wraps ErrNotEnrolled or ErrNotPinned. What goes wrong between is logged.
+func (w *Wallet) Keep(ctx context.Context, n identity.Name) error {
+	failures := 0
+	for {
+		plan, err := w.plan(n)
+		if errors.Is(err, ErrNotEnrolled) || errors.Is(err, ErrNotPinned) {
+			return fmt.Errorf("keep %v: %w", n, err)
+		}
+		pause := lookEvery
+		switch {
+		case err != nil:
+			w.log.Error("keys not renewed", "name", n, "error", err)
+		case plan.wait > 0:
+			pause = min(pause, plan.wait)
+		default:
+			pause, failures = w.attempt(ctx, n, plan, failures)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// attempt renews what is due and returns how long to wait before the next, and
+// how many attempts have failed in a row.
+func (w *Wallet) attempt(ctx context.Context, n identity.Name, p plan, failures int) (time.Duration, int) {
+	report, err := w.renew(ctx, n, due)
+	if err == nil {
+		for _, k := range report.Keys {
+			w.log.Info("key renewed", "name", n, "purpose", k.Purpose, "epoch", k.Epoch.String())
+		}
+		return renewPause, 0
+	}
+	pause := backoff(p.length, failures)
+	if ctx.Err() == nil {
+		w.log.Error("keys not renewed", "name", n, "error", err, "again in", pause.String())
+	}
+	return pause, failures + 1
+}
+
+// plan is what Keep has to do next.
+type plan struct {
+	wait   time.Duration // 0: renew now
+	length time.Duration // of the shortest epoch
+}
+
+// plan looks at all purposes of a name.
+func (w *Wallet) plan(n identity.Name) (plan, error) {
+	record, err := w.enrolment(n)
+	if err != nil {
+		return plan{}, err
+	}
+	d, err := w.domain(n.Domain())
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{wait: lookEvery, length: 1 << 62}
+	for _, purpose := range record.Purposes {
+		schedule, ok := d.Published.Document.Schedule(purpose)
+		if !ok {
+			continue // the domain has ceased to issue such keys
+		}
+		held, err := w.held(n, purpose)
+		if err != nil {
+			return plan{}, err
+		}
+		p.wait = min(p.wait, w.untilDue(record.Device, schedule, held))
+		p.length = min(p.length, seconds(schedule.Current(w.now()).Length))
+	}
+	return p, nil
+}
+
+// untilDue returns how long until a key of schedule is due.
+func (w *Wallet) untilDue(device string, s identity.Schedule, held []identity.Epoch) time.Duration {
+	clock := w.clock()
+	now := w.now()
+	current := s.Current(now)
+	if !slices.Contains(held, current) {
+		return 0
+	}
+	end := time.Unix(int64(current.End()), 0)
+	if slices.Contains(held, s.Following(now)) {
+		return max(end.Sub(clock), time.Millisecond)
+	}
+	lastQuarter := end.Add(-seconds(current.Length / 4))
+	return max(lastQuarter.Add(spread(device, current)).Sub(clock), 0)
+}
+
+// spread returns a delay of up to a 16th of an epoch, always the same for one
+// device, so that those who enrolled together do not all come at once.
+func spread(device string, e identity.Epoch) time.Duration {
+	sum := sha256.Sum256([]byte(device))
+	return seconds(e.Length) / 16 * time.Duration(sum[0]) / 256
+}
+
+// backoff returns the pause after that many failures in a row: doubled each
+// time, from a 64th of an epoch to a 16th, within what suits a server, and up to a
+// half of it left out by chance.
+func backoff(length time.Duration, failures int) time.Duration {
+	low := min(max(length/64, 100*time.Millisecond), 5*time.Second)
+	high := min(max(length/16, time.Second), 10*time.Minute)
+	pause := min(low<<min(failures, 16), high)
+	return pause/2 + rand.N(pause/2)
+}
+
+func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
