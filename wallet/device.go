@@ -24,7 +24,7 @@ func (w *Wallet) device(n identity.Name, r enrolmentRecord) (crypto.Signer, erro
 	if w.deviceKey != nil {
 		return w.deviceKey(n)
 	}
-	path := filepath.Join(w.nameDir(n), deviceFile)
+	path := w.deviceFile(n)
 	b, err := w.disk.read(path)
 	if missing(err) && r.Device == "" {
 		return w.makeDevice(path)
@@ -39,6 +39,8 @@ func (w *Wallet) device(n identity.Name, r enrolmentRecord) (crypto.Signer, erro
 	}
 	return key, nil
 }
+
+func (w *Wallet) deviceFile(n identity.Name) string { return filepath.Join(w.nameDir(n), deviceFile) }
 
 // makeDevice returns a new key that is on the disk before anybody hears of it:
 // an authority enrols no key that a crash can take.

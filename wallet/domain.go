@@ -30,8 +30,8 @@ type Pinned struct {
 // domain is a pinned domain as it was read from the disk.
 type domain struct {
 	Pinned
-	tls  *idtls.Domain
-	file fs.FileInfo // of the document
+	tls   *idtls.Domain
+	files [2]fs.FileInfo // pin and document
 }
 
 // ConflictError says that the domain's master signed two documents of one
@@ -244,30 +244,34 @@ func notPinned(ref string) error {
 }
 
 // domain returns the pinned domain of that name. It reads the disk again only
-// if the document there was replaced, by this process or another.
+// if its files were replaced, by this process or another.
 func (w *Wallet) domain(name string) (*domain, error) {
 	if err := identity.CheckDomain(name); err != nil {
 		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	path := filepath.Join(w.domainDir(name), documentFile)
 	known := w.domains[name]
-	info, err := os.Stat(path)
-	if missing(err) {
-		return nil, notPinned(name)
+	var files [2]fs.FileInfo
+	for i, file := range []string{pinFile, documentFile} {
+		path := filepath.Join(w.domainDir(name), file)
+		info, err := os.Stat(path)
+		if missing(err) {
+			return nil, notPinned(name)
+		}
+		if err != nil {
+			return nil, fileError(path, err)
+		}
+		files[i] = info
 	}
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	if known != nil && sameFile(known.file, info) {
+	if known != nil && sameFile(known.files[0], files[0]) && sameFile(known.files[1], files[1]) {
 		return known, nil
 	}
 	d, err := w.readDomain(name, known)
 	if err != nil {
 		return nil, err
 	}
-	d.file = info
+	d.files = files
 	w.domains[name] = d
 	return d, nil
 }
@@ -280,9 +284,6 @@ func sameFile(a, b fs.FileInfo) bool {
 func (w *Wallet) readDomain(name string, known *domain) (*domain, error) {
 	dir := w.domainDir(name)
 	pin, err := readRecord[pinRecord](w.disk, filepath.Join(dir, pinFile))
-	if missing(err) {
-		return nil, notPinned(name)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -121,11 +121,14 @@ func (w *Wallet) identify(a *ask, r enrolmentRecord) (err error) {
 		return err
 	}
 	a.device = device.Hash()
-	if r.Device != "" && r.Device != a.device.String() {
-		return &advised{fmt.Errorf("%w: %v is enrolled as device %s, this key is %v", ErrDevice, a.name, r.Device, a.device),
-			"bring the old device key back, or forget the name and enrol it with new codes"}
+	if r.Device == "" || r.Device == a.device.String() {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("%w: %v is enrolled as device %s, this is %v", ErrDevice, a.name, r.Device, a.device)
+	if w.deviceKey == nil {
+		return damaged(w.deviceFile(a.name), err)
+	}
+	return &advised{err, "bring the old device key back, or forget the name and enrol it with new codes"}
 }
 
 // enrolment reads the enrolment of a name; an error wraps ErrNotEnrolled when

@@ -99,9 +99,11 @@ func (c *town) document(t testing.TB, f dta.Fields) *dta.Published {
 	t.Helper()
 	doc := must(dta.NewDocument(f))(t)
 	p := &dta.Published{Document: doc, Signature: c.sign(t, doc.Point())}
-	p.Stamp = c.stamp(t, doc, dta.Day(uint64(time.Now().Unix())))
+	p.Stamp = c.stamp(t, doc, today())
 	return p
 }
+
+func today() uint32 { return dta.Day(uint64(time.Now().Unix())) }
 
 func (c *town) stamp(t testing.TB, doc *dta.Document, day uint32) *dta.Stamp {
 	return &dta.Stamp{Revision: doc.Revision(), Hash: doc.Hash(), Day: day, Signature: c.sign(t, doc.FreshPoint(day))}
@@ -127,7 +129,7 @@ func (c *town) id() identity.DomainID { return c.published.Document.ID() }
 
 func (c *town) url(index int) string { return c.published.Document.Authorities()[index-1].URL }
 
-// register returns a code of each authority.
+// register returns a code of each authority. It may be called by many at once.
 func (c *town) register() map[uint32]dta.Code {
 	codes := map[uint32]dta.Code{}
 	for _, b := range c.authorities {
@@ -160,6 +162,7 @@ func (c *town) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("no such host")
 }
 
+// set changes what b does from now on.
 func (b *booth) set(change func(*booth)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -269,7 +272,7 @@ func (b *booth) answer(q *dta.Request) ([]byte, error) {
 	return reply.Seal(b.signing, q.ReplyKey)
 }
 
-// open opens a wallet on dir that speaks to the town.
+// wallet opens a wallet on dir that speaks to the town.
 func (c *town) wallet(t testing.TB, dir string) *Wallet {
 	t.Helper()
 	return must(Open(Config{Dir: dir, Client: c.client(), Logger: testLogger(t)}))(t)

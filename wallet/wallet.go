@@ -50,7 +50,9 @@ type Wallet struct {
 
 // Open opens the wallet in c.Dir. It refuses, with a *FileError that wraps
 // ErrPermissions, a directory that others than the owner may enter.
-func Open(c Config) (*Wallet, error) {
+func Open(c Config) (*Wallet, error) { return open(c, disk{}) }
+
+func open(c Config, d disk) (*Wallet, error) {
 	if c.Dir == "" {
 		return nil, errors.New("open wallet: no directory given")
 	}
@@ -58,7 +60,7 @@ func Open(c Config) (*Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Wallet{dir: dir, deviceKey: c.DeviceKey, clock: c.Clock, domains: map[string]*domain{},
+	w := &Wallet{dir: dir, disk: d, deviceKey: c.DeviceKey, clock: c.Clock, domains: map[string]*domain{},
 		client: cmp.Or(c.Client, new(dta.Client)), log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
 	if w.clock == nil {
 		w.clock = time.Now
