@@ -53,8 +53,9 @@ func (p *Polynomial) At(index uint32) pairing.Secret {
 	return value
 }
 
-// Constant returns the value at 0, which the polynomial shares.
-func (p *Polynomial) Constant() pairing.Secret { return p.coefficients[0] }
+// Coefficient returns the coefficient of x^i, 0 ≤ i < t; that of x^0 is what
+// the polynomial shares.
+func (p *Polynomial) Coefficient(i int) pairing.Secret { return p.coefficients[i] }
 
 // Erase overwrites the coefficients; p is of no further use.
 func (p *Polynomial) Erase() {

@@ -1,0 +1,361 @@
+package dkg
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"milagro.dev/identity"
+	"milagro.dev/internal/encoding"
+	"milagro.dev/internal/pairing"
+	"milagro.dev/keys"
+)
+
+func TestCeremonyMakesOneMasterOfAllThresholds(t *testing.T) {
+	sizes := [][2]int{{2, 2}, {2, 3}, {3, 3}, {3, 5}, {2, 16}, {16, 16}}
+	for _, kind := range []Kind{Public, Pin} {
+		for _, s := range sizes {
+			t.Run(fmt.Sprintf("%s %d of %d", kind, s[0], s[1]), func(t *testing.T) {
+				r := newWorld(t, kind, s[0], s[1]).start(t).toConfirm(t)
+				c := r.certificate(t)
+				var shares []TestShare
+				for _, p := range r.parties {
+					share, err := c.MakeTestShare(p.Result().Share)
+					if err != nil {
+						t.Fatal(err)
+					}
+					shares = append(shares, share)
+				}
+				if err := c.VerifyTrial(shares); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+func TestShareFitsItsPublicShare(t *testing.T) {
+	r := newWorld(t, Public, 2, 3).start(t).toConfirm(t)
+	c := r.certificate(t)
+	for i, p := range r.parties {
+		if !p.Result().Share.Public().Equal(c.Public()[i]) || p.Result().Share.Generation() != c.Generation() {
+			t.Errorf("share %d is another", i+1)
+		}
+	}
+	if len(c.PublicPin()) != 0 {
+		t.Error("a public master has values in G1")
+	}
+}
+
+func TestPinCeremonyHasNoValueInG2(t *testing.T) {
+	r := newWorld(t, Pin, 2, 3).start(t).toConfirm(t)
+	c := r.certificate(t)
+	if len(c.Public()) != 0 || len(c.MasterBytes()) != pairing.G1Size {
+		t.Error("the certificate has a value in G2")
+	}
+	for _, m := range slices.Concat(r.contributions, r.commits, r.reveals, r.confirms) {
+		for i := 0; i+pairing.G2Size <= len(m); i++ {
+			if m[i]&0x80 == 0 {
+				continue
+			}
+			if p, err := pairing.ParseG2(m[i : i+pairing.G2Size]); err == nil {
+				t.Errorf("a message carries the point %x of G2", p.Bytes())
+			}
+		}
+	}
+}
+
+func TestTwoRunsOfOnePlanShareNothing(t *testing.T) {
+	w := newWorld(t, Public, 2, 2)
+	a, b := w.start(t).toConfirm(t), w.start(t).toConfirm(t)
+	ca, cb := a.certificate(t), b.certificate(t)
+	if ca.ID() == cb.ID() || bytes.Equal(ca.MasterBytes(), cb.MasterBytes()) || ca.Generation() == cb.Generation() {
+		t.Error("two runs share id, master or generation")
+	}
+	if err := a.parties[0].Receive(b.commits[1]); err == nil {
+		t.Error("a message of another run is taken")
+	}
+	if _, err := Assemble(w.plan, [][]byte{a.confirms[0], b.confirms[1]}); !errors.Is(err, ErrCertificate) {
+		t.Errorf("confirmations of two runs: %v", err)
+	}
+}
+
+func TestStepsWaitForTheirInputs(t *testing.T) {
+	w := newWorld(t, Public, 2, 3)
+	p, own, err := NewParty(w.plan, 1, w.keys[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, known := p.ID(); known {
+		t.Error("the id is known before all contributed")
+	}
+	for _, step := range []Step{Commit, Reveal, Confirm} {
+		if _, err := p.Next(step); !errors.Is(err, ErrWaiting) {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+	if err := p.Receive(own); err != nil {
+		t.Errorf("own message again: %v", err)
+	}
+	r := w.start(t).toReveal(t)
+	for _, party := range r.parties {
+		if _, err := party.Next(Confirm); !errors.Is(err, ErrWaiting) {
+			t.Errorf("confirm without reveals: %v", err)
+		}
+	}
+	if err := p.Receive(r.commits[1]); !errors.Is(err, ErrWaiting) {
+		t.Errorf("a commit before the contributions: %v", err)
+	}
+}
+
+func TestMessagesHandedTwiceChangeNothing(t *testing.T) {
+	r := newWorld(t, Public, 2, 2).start(t)
+	r.spread(t, r.contributions)
+	r.toCommit(t)
+	r.spread(t, r.commits)
+	again := r.collect(t, Commit)
+	for i := range again {
+		if !bytes.Equal(again[i], r.commits[i]) {
+			t.Error("a party commits twice")
+		}
+	}
+	r.reveals = r.collect(t, Reveal)
+	r.spread(t, r.reveals)
+	r.spread(t, r.reveals)
+	first, second := r.collect(t, Confirm), r.collect(t, Confirm)
+	if !slices.EqualFunc(first, second, bytes.Equal) {
+		t.Error("a party confirms twice")
+	}
+}
+
+// TestRecordedTrafficStaysClosed gives an enemy everything that went over the
+// network and everything that an authority keeps: its long-term keys and what
+// is left of its machine.
+func TestRecordedTrafficStaysClosed(t *testing.T) {
+	r := newWorld(t, Public, 2, 3).start(t).toConfirm(t)
+	id := r.parties[0].Result().ID
+	for j, p := range r.parties {
+		if len(p.boxes) != 0 || p.poly != nil {
+			t.Errorf("authority %d keeps what opens its messages", j+1)
+		}
+	}
+	for i, signed := range r.reveals {
+		dealer := uint32(i + 1)
+		m, err := openMessage(r.plan, signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := parseReveal(r.plan, id, dealer, m.envelope.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, sealed := range v.sealed {
+			for _, box := range r.boxes {
+				if _, err := openDealt(box, dealtInfo(id, Public, dealer, j), sealed); err == nil {
+					t.Errorf("a long-term key opens what %d sealed to %d", dealer, j)
+				}
+			}
+		}
+	}
+}
+
+func TestErasedPartySpeaksNoMore(t *testing.T) {
+	r := newWorld(t, Public, 2, 2).start(t).toCommit(t)
+	p := r.parties[0]
+	p.Erase()
+	if _, err := p.Next(Reveal); !errors.Is(err, ErrOver) {
+		t.Errorf("reveal: %v", err)
+	}
+	if err := p.Receive(r.commits[1]); !errors.Is(err, ErrOver) {
+		t.Errorf("receive: %v", err)
+	}
+	if len(p.boxes) != 0 || p.poly != nil {
+		t.Error("secrets are left")
+	}
+}
+
+func TestReceiveRefusesWhatProvesNothing(t *testing.T) {
+	w := newWorld(t, Public, 2, 3)
+	r, other := w.start(t).toReveal(t), newWorld(t, Public, 2, 3).start(t).toReveal(t)
+	stranger := newWorld(t, Public, 2, 2).keys[0]
+	id, _ := r.parties[0].ID()
+	cases := map[string][]byte{
+		"empty":                       nil,
+		"too long":                    make([]byte, MaxMessage+1),
+		"another plan's contribution": other.contributions[0],
+		"another plan's commit":       other.commits[1],
+		"signed by a stranger":        encoding.Sign(stranger, commitBody(id, 2, [32]byte{})),
+		"signed by another authority": encoding.Sign(w.keys[2], commitBody(id, 2, [32]byte{})),
+		"an index of nobody":          encoding.Sign(w.keys[2], commitBody(id, 9, [32]byte{})),
+		"an unknown label":            encoding.Sign(w.keys[1], encoding.LP("milagro/v1 x", id[:], encoding.U32(2))),
+		"an abort":                    SignAbort(w.keys[1], id, 2, ""),
+	}
+	for name, m := range cases {
+		var b *Blame
+		if err := r.parties[0].Receive(m); err == nil || errors.As(err, &b) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCertificateRefuses(t *testing.T) {
+	w := newWorld(t, Public, 2, 3)
+	r := w.start(t).toConfirm(t)
+	good := r.certificate(t).Bytes()
+	other := newWorld(t, Public, 2, 3).start(t).toConfirm(t)
+	if _, err := ParseCertificate(w.plan, good); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Assemble(w.plan, r.confirms[:2]); !errors.Is(err, ErrCertificate) {
+		t.Errorf("two of three confirmations: %v", err)
+	}
+	if _, err := Assemble(w.plan, append(r.confirms[:2:2], r.commits[2])); !errors.Is(err, ErrCertificate) {
+		t.Errorf("a commit as confirmation: %v", err)
+	}
+	if _, err := ParseCertificate(w.plan, other.certificate(t).Bytes()); !errors.Is(err, ErrCertificate) {
+		t.Errorf("another plan's certificate: %v", err)
+	}
+	for i := 0; i < len(good); i += 7 {
+		bad := slices.Clone(good)
+		bad[i] ^= 1
+		if _, err := ParseCertificate(w.plan, bad); !errors.Is(err, ErrCertificate) {
+			t.Fatalf("byte %d altered: %v", i, err)
+		}
+	}
+}
+
+// TestSharesOffThePolynomialAreNotCertified has all n sign public shares that
+// lie on no polynomial: even then nobody takes the certificate.
+func TestSharesOffThePolynomialAreNotCertified(t *testing.T) {
+	w := newWorld(t, Public, 2, 3)
+	r := w.start(t).toConfirm(t)
+	g, err := parseGeneration(w.plan, r.certificate(t).body.body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.public[2] = Public.lift(pairing.RandomSecret())
+	var confirms [][]byte
+	for _, key := range w.keys {
+		confirms = append(confirms, encoding.Sign(key, g.encode()))
+	}
+	if _, err := Assemble(w.plan, confirms); !errors.Is(err, ErrCertificate) {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestTrialNamesAFalseShare(t *testing.T) {
+	for _, kind := range []Kind{Public, Pin} {
+		r := newWorld(t, kind, 2, 3).start(t).toConfirm(t)
+		c := r.certificate(t)
+		var shares []TestShare
+		for _, p := range r.parties {
+			share, err := c.MakeTestShare(p.Result().Share)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shares = append(shares, share)
+		}
+		swapped := slices.Clone(shares)
+		swapped[1].Share = shares[0].Share
+		for name, bad := range map[string][]TestShare{"another's share": swapped, "one missing": shares[:2], "one twice": {shares[0], shares[1], shares[1]}} {
+			if err := c.VerifyTrial(bad); !errors.Is(err, ErrTrial) {
+				t.Errorf("%s, %s: %v", kind, name, err)
+			}
+		}
+		if err := c.VerifyTrial(swapped); !errors.Is(err, keys.ErrShare) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+func TestAbortsOfTAuthoritiesReleaseARun(t *testing.T) {
+	w := newWorld(t, Public, 2, 3)
+	id := [32]byte{1}
+	a, b := SignAbort(w.keys[0], id, 1, "x"), SignAbort(w.keys[1], id, 2, "y")
+	if err := VerifyAborts(w.plan, id, [][]byte{a, b}); err != nil {
+		t.Error(err)
+	}
+	for name, list := range map[string][][]byte{
+		"one": {a}, "one twice": {a, SignAbort(w.keys[0], id, 1, "z")}, "of another run": {a, SignAbort(w.keys[1], [32]byte{2}, 2, "")},
+		"by a wrong key": {a, SignAbort(w.keys[0], id, 2, "")}, "none": nil,
+	} {
+		if err := VerifyAborts(w.plan, id, list); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPlanRefuses(t *testing.T) {
+	w := newWorld(t, Public, 2, 3)
+	pin := newWorld(t, Pin, 2, 3)
+	cases := map[string]func(*Terms){
+		"t = 1":                  func(t *Terms) { t.Threshold = 1 },
+		"t > n":                  func(t *Terms) { t.Threshold = 4 },
+		"a card twice":           func(t *Terms) { t.Cards = append(slices.Clone(t.Cards[:2]), t.Cards[0]) },
+		"17 authorities":         func(t *Terms) { t.Cards = newWorldCards(17) },
+		"an unknown kind":        func(t *Terms) { t.Kind = "x" },
+		"a service for public":   func(t *Terms) { t.Service = pin.plan.Service() },
+		"no service for mpin":    func(t *Terms) { t.Kind = Pin },
+		"no channel epochs":      func(t *Terms) { t.Schedules = nil },
+		"epochs of length 0":     func(t *Terms) { t.Schedules = []Schedule{{identity.Channel, 0}} },
+		"schedules not in order": func(t *Terms) { t.Schedules = []Schedule{{identity.Decrypt, 1}, {identity.Channel, 1}} },
+		"flags not in order":     func(t *Terms) { t.Flags = []string{"b", "a"} },
+		"a flag twice":           func(t *Terms) { t.Flags = []string{"a", "a"} },
+		"a bad domain":           func(t *Terms) { t.Domain = "Example" },
+	}
+	for name, change := range cases {
+		terms := w.plan.terms
+		terms.Cards = slices.Clone(terms.Cards)
+		change(&terms)
+		if _, err := NewPlan(terms); !errors.Is(err, ErrPlan) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := ParsePlan(append(w.plan.Bytes(), 0)); !errors.Is(err, ErrPlan) {
+		t.Errorf("a byte too many: %v", err)
+	}
+	if _, _, err := NewParty(w.plan, 1, w.keys[1]); !errors.Is(err, ErrPlan) {
+		t.Errorf("another authority's key: %v", err)
+	}
+}
+
+func newWorldCards(n int) []*Card {
+	var cards []*Card
+	for range n {
+		cards = append(cards, &Card{bytes: []byte{1}})
+	}
+	return cards
+}
+
+func TestPlanWarnsWhenNoneMayBeLost(t *testing.T) {
+	if len(newWorld(t, Public, 2, 2).plan.Warnings()) == 0 {
+		t.Error("2 of 2 does not warn")
+	}
+	if w := newWorld(t, Public, 2, 3).plan.Warnings(); len(w) != 0 {
+		t.Errorf("2 of 3 warns: %v", w)
+	}
+}
+
+func TestCardRefuses(t *testing.T) {
+	w := newWorld(t, Public, 2, 2)
+	for _, name := range []string{"", " x", "ü", "tab\t", string(make([]byte, 65))} {
+		if _, err := SignCard(w.keys[0], name, "http://x", w.boxes[0].PublicKey()); !errors.Is(err, ErrCard) {
+			t.Errorf("name %q: %v", name, err)
+		}
+	}
+	for _, url := range []string{"", "x", "ftp://x", "http://", "http:///x", "http://x/", "http://x?y", "http://x#y", "https://a b", "http://ü"} {
+		if _, err := SignCard(w.keys[0], "x", url, w.boxes[0].PublicKey()); !errors.Is(err, ErrCard) {
+			t.Errorf("URL %q: %v", url, err)
+		}
+	}
+	good := w.plan.Cards()[0].Bytes()
+	for i := 0; i < len(good); i += 13 {
+		bad := slices.Clone(good)
+		bad[i] ^= 1
+		if _, err := ParseCard(bad); !errors.Is(err, ErrCard) {
+			t.Fatalf("byte %d altered: %v", i, err)
+		}
+	}
+}
