@@ -52,10 +52,11 @@ func crash() error {
 		return err
 	}
 	steps := 0
-	d := disk{step: func(string) {
+	d := disk{step: func(string) error {
 		if steps++; steps == last {
-			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}
+		return nil
 	}}
 	w, err := open(Config{Dir: os.Getenv(envDir)}, d)
 	if err != nil {

@@ -167,8 +167,8 @@ func (w *Wallet) conflict(old, next *dta.Published) error {
 			return err
 		}
 		hash := p.Document.Hash()
-		name := fmt.Sprintf("document-%s-%d-%s", e.Domain, e.Revision, hex.EncodeToString(hash[:8]))
-		if e.Files[i], err = w.keepEvidence(name, b); err != nil {
+		name := fmt.Sprintf("document-%d-%s", e.Revision, hex.EncodeToString(hash[:8]))
+		if e.Files[i], err = w.keepEvidence(e.Domain, name, b); err != nil {
 			return errors.Join(e, err)
 		}
 	}

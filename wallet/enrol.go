@@ -58,7 +58,8 @@ func (w *Wallet) enrol(ctx context.Context, n identity.Name, purpose identity.Pu
 	}
 	defer unlock()
 	// An enrolment needs a fresh document: what the wallet has may be old.
-	if err := w.refresh(ctx, d); err != nil && d.Published.Fresh(w.now()) != nil {
+	err = w.refresh(ctx, d)
+	if errors.Is(err, ErrConflict) || err != nil && d.Published.Fresh(w.now()) != nil {
 		return nil, err
 	}
 	if d, err = w.domain(d.tls.Name); err != nil {
@@ -155,17 +156,19 @@ func (w *Wallet) obtain(ctx context.Context, a *ask) KeyReport {
 	if a.epoch.IsZero() {
 		a.epoch = schedule.Current(w.now())
 	}
-	var grant *dta.Grant
-	var err error
-	for range 3 {
-		grant, err = w.apply(ctx, a)
+	grant, err := w.apply(ctx, a)
+	for range 2 {
 		if err == nil || !w.adapt(ctx, a, err) {
 			break
+		}
+		before := err
+		if grant, err = w.apply(ctx, a); err != nil {
+			err = explain(err, before)
 		}
 	}
 	report := KeyReport{Purpose: a.purpose, Epoch: a.epoch, Err: err}
 	var evidenceErr error
-	if refused := (*dta.ApplyError)(nil); errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*dta.ApplyError](err); ok {
 		report.Authorities, evidenceErr = w.report(a.domain, refused.Outcomes)
 	}
 	if err == nil {
@@ -213,6 +216,23 @@ func (w *Wallet) adapt(ctx context.Context, a *ask, err error) bool {
 		return true
 	}
 	return false
+}
+
+// explain puts what an authority said of a code in place of the "not enrolled"
+// that follows from it when the device key alone is tried.
+func explain(err, before error) error {
+	now, ok := errors.AsType[*dta.ApplyError](err)
+	then, known := errors.AsType[*dta.ApplyError](before)
+	if !ok || !known || len(now.Outcomes) != len(then.Outcomes) {
+		return err
+	}
+	merged := &dta.ApplyError{Need: now.Need, Outcomes: slices.Clone(now.Outcomes)}
+	for i, o := range merged.Outcomes {
+		if errors.Is(o.Err, problem.NotEnrolled) && then.Outcomes[i].Err != nil {
+			merged.Outcomes[i] = then.Outcomes[i]
+		}
+	}
+	return merged
 }
 
 // store writes a granted key, then the statements of a first issuance.

@@ -61,7 +61,7 @@ func TestLyingAuthorityIsNamedWithEvidence(t *testing.T) {
 		t.Errorf("evidence convicts authority %d", verdict.Authority.Index)
 	}
 	must(w.Renew(t.Context(), n))(t)
-	if files := must(os.ReadDir(w.evidenceDir()))(t); len(files) != 2 { // and its lock
+	if files := must(os.ReadDir(filepath.Join(w.evidenceDir(), "example.org")))(t); len(files) != 2 { // and its lock
 		t.Errorf("%d files of evidence: a liar fills the disk", len(files))
 	}
 }
@@ -134,6 +134,34 @@ func TestEnrolAgainCompletesWhatWasInterrupted(t *testing.T) {
 	must(w.Source(n).Credential())(t)
 	if again := must(os.ReadFile(filepath.Join(w.nameDir(n), deviceFile)))(t); !slices.Equal(again, device) {
 		t.Error("the device key was made anew")
+	}
+}
+
+func TestAnInterruptedEnrolmentSaysWhatBecameOfEachCode(t *testing.T) {
+	c := newTown(t, 3, 3, day)
+	w, n, codes := c.pinned(t), name(t, "spiffe://example.org/web"), c.register()
+	c.authorities[1].set(func(b *booth) { b.codes = map[[32]byte]string{} }) // it has expired there
+	for range 2 {
+		r, err := w.Enrol(t.Context(), n, identity.Channel, codes)
+		if !errors.Is(err, problem.CodeUnknown) || errors.Is(err, problem.NotEnrolled) {
+			t.Errorf("error = %v", err)
+		}
+		if a := r.Keys[0].Authorities[1]; a.Outcome != Refused || a.Hint == "" {
+			t.Errorf("authority 2: %+v", a)
+		}
+	}
+	codes[2] = c.register()[2]
+	must(w.Enrol(t.Context(), n, identity.Channel, codes))(t)
+}
+
+func TestEnrolStopsWhereTwoDocumentsAreShown(t *testing.T) {
+	c := newTown(t, 2, 3, day)
+	w := c.pinned(t)
+	f := c.fields
+	f.Flags = []string{"shared-root"}
+	c.authorities[2].shows = c.document(t, f)
+	if _, err := w.Enrol(t.Context(), name(t, "spiffe://example.org/web"), identity.Channel, c.register()); !errors.Is(err, ErrConflict) {
+		t.Errorf("error = %v", err)
 	}
 }
 

@@ -16,15 +16,16 @@ const maxFile = 1 << 20
 // disk is how a wallet touches its files. Every file appears complete or not at
 // all, and is durable before the call returns.
 type disk struct {
-	// step, in tests, is told of each operation before it happens: the process
-	// may be killed there.
-	step func(operation string)
+	// step, in tests, is told of each change before it happens: the process may be
+	// killed there, and an error is taken for the system's.
+	step func(operation string) error
 }
 
-func (d disk) before(operation string) {
-	if d.step != nil {
-		d.step(operation)
+func (d disk) before(operation string) error {
+	if d.step == nil {
+		return nil
 	}
+	return d.step(operation)
 }
 
 // read returns the content of a file that nobody else may read.
@@ -78,45 +79,54 @@ func (d disk) create(path string, data []byte) error {
 // caller holds the lock of its directory.
 func (d disk) replace(path string, data []byte) error {
 	dir, name := filepath.Split(path)
-	d.before("make " + name)
+	if err := d.before("make " + name); err != nil {
+		return fileError(path, err)
+	}
 	temp, err := os.CreateTemp(dir, "."+name+".*") // mode 0600
 	if err != nil {
 		return fileError(path, err)
 	}
-	d.before("write " + name)
-	_, err = temp.Write(data)
-	d.before("sync " + name)
-	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		os.Remove(temp.Name())
-		return fileError(path, err)
+	if err := d.fill(temp, name, data); err != nil {
+		return fileError(path, errors.Join(err, os.Remove(temp.Name())))
 	}
-	d.before("rename " + name)
 	if err := os.Rename(temp.Name(), path); err != nil {
-		os.Remove(temp.Name())
+		return fileError(path, errors.Join(err, os.Remove(temp.Name())))
+	}
+	if err := d.before("sync the directory of " + name); err != nil {
 		return fileError(path, err)
 	}
-	d.before("sync the directory of " + name)
 	return syncDir(dir)
+}
+
+// fill writes data to temp, which is to become the file of that name, and closes it.
+func (d disk) fill(temp *os.File, name string, data []byte) error {
+	err := d.before("write " + name)
+	if err == nil {
+		_, err = temp.Write(data)
+	}
+	err = errors.Join(err, d.before("sync "+name), temp.Sync(), temp.Close())
+	return errors.Join(err, d.before("rename "+name))
 }
 
 // erase overwrites a file with zeros and removes it. File systems that write
 // elsewhere keep the old blocks; what ends the use of an old key is its epoch.
 func (d disk) erase(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	if missing(err) {
 		return nil
 	}
 	if err != nil {
 		return fileError(path, err)
 	}
-	d.before("erase " + filepath.Base(path))
-	info, err := f.Stat()
-	if err == nil {
+	err = d.before("erase " + filepath.Base(path))
+	if info, statErr := f.Stat(); err == nil && statErr == nil {
 		_, err = f.Write(make([]byte, info.Size()))
 	}
-	err = errors.Join(err, f.Sync(), f.Close())
-	d.before("remove " + filepath.Base(path))
-	if err := errors.Join(err, os.Remove(path)); err != nil {
+	err = errors.Join(err, f.Sync(), f.Close(), d.before("remove "+filepath.Base(path)))
+	if err != nil {
+		return fileError(path, err)
+	}
+	if err := os.Remove(path); err != nil {
 		return fileError(path, err)
 	}
 	return syncDir(filepath.Dir(path))
@@ -127,7 +137,9 @@ func (d disk) makeDir(path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
-	d.before("make directory " + filepath.Base(path))
+	if err := d.before("make directory " + filepath.Base(path)); err != nil {
+		return fileError(path, err)
+	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return fileError(path, err)
 	}

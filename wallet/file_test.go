@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,17 +133,54 @@ func TestAFailedWriteLeavesTheOldFileAndNoOther(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
 	check(t, disk{}.replace(path, []byte("old")))
-	cut := disk{step: func(op string) {
+	cut := disk{step: func(op string) error {
 		if strings.HasPrefix(op, "rename") { // somebody removes it under our hands
-			left := must(filepath.Glob(filepath.Join(dir, ".file.*")))(t)
-			check(t, os.Remove(left[0]))
+			return os.Remove(must(filepath.Glob(filepath.Join(dir, ".file.*")))(t)[0])
 		}
+		return nil
 	}}
 	if err := cut.replace(path, []byte("new")); !missing(err) {
 		t.Errorf("error = %v", err)
 	}
 	if b := must(disk{}.read(path))(t); string(b) != "old" || len(must(os.ReadDir(dir))(t)) != 1 {
 		t.Errorf("content = %q", b)
+	}
+}
+
+// A full disk fails one operation after the other; each time the enrolment is
+// refused, and completes when there is room again.
+func TestEnrolmentOutlastsEachFailureOfTheDisk(t *testing.T) {
+	c := newTown(t, 2, 2, day)
+	n := name(t, "spiffe://example.org/web")
+	failed := true
+	for last := 1; failed; last++ {
+		w := c.wallet(t, t.TempDir()+"/wallet")
+		codes, steps := c.register(), 0
+		var where string
+		w.disk.step = func(op string) error {
+			if steps++; steps == last {
+				where = op
+				return syscall.ENOSPC
+			}
+			return nil
+		}
+		_, err := w.Pin(t.Context(), c.url(1), c.id())
+		if err == nil {
+			_, err = w.Enrol(t.Context(), n, identity.Channel, codes)
+		}
+		failed = where != ""
+		if at, ok := errors.AsType[*FileError](err); failed && (!ok || !errors.Is(err, syscall.ENOSPC) || at.Path == "") {
+			t.Errorf("%s: %v", where, err)
+		}
+		w.disk.step = nil
+		must(w.Pin(t.Context(), c.url(1), c.id()))(t)
+		if _, err := w.Enrol(t.Context(), n, identity.Channel, codes); err != nil {
+			t.Errorf("after %s: %v", where, err)
+		}
+		must(w.Source(n).Credential())(t)
+		if left := must(filepath.Glob(filepath.Join(w.nameDir(n), ".*")))(t); len(left) > 0 {
+			t.Errorf("after %s: left %v", where, left)
+		}
 	}
 }
 

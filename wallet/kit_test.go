@@ -117,6 +117,21 @@ func (c *town) publish(t testing.TB, f dta.Fields) {
 	c.published = p
 }
 
+// revise publishes f as the document that the authorities go by.
+func (c *town) revise(t testing.TB, f dta.Fields) {
+	t.Helper()
+	c.publish(t, f)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fields = f
+}
+
+func (c *town) schedule(p identity.Purpose) identity.Schedule {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fields.Schedules[p]
+}
+
 // successor returns the fields of revision 2.
 func (c *town) successor() dta.Fields {
 	f := c.fields
@@ -220,7 +235,7 @@ func (b *booth) issue(r *http.Request) ([]byte, error) {
 		return nil, problem.New(problem.WrongGeneration, "")
 	}
 	now := uint64(time.Now().Add(b.skew).Unix())
-	if err := b.town.fields.Schedules[q.Key.Purpose].Issuable(q.Key.Epoch, q.Key.Purpose, now); err != nil {
+	if err := b.town.schedule(q.Key.Purpose).Issuable(q.Key.Epoch, q.Key.Purpose, now); err != nil {
 		return nil, problem.New(problem.WrongEpoch, "%v", err)
 	}
 	if err := b.admit(q); err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"milagro.dev/identity"
 )
 
 // lockFile is the name of the file by which a directory is locked.
@@ -30,7 +32,7 @@ func (w *Wallet) lock(ctx context.Context, dir string) (unlock func(), err error
 			return nil, fileError(path, err)
 		}
 		if held {
-			return func() { f.Close() }, w.disk.sweep(dir)
+			break
 		}
 		select {
 		case <-ctx.Done():
@@ -40,4 +42,17 @@ func (w *Wallet) lock(ctx context.Context, dir string) (unlock func(), err error
 		case <-time.After(lockPause):
 		}
 	}
+	if err := w.disk.sweep(dir); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// lockName is lock for a name that was enrolled once, else ErrNotEnrolled.
+func (w *Wallet) lockName(ctx context.Context, n identity.Name) (unlock func(), err error) {
+	if _, err := os.Stat(w.nameDir(n)); missing(err) {
+		return nil, notEnrolled(n)
+	}
+	return w.lock(ctx, w.nameDir(n))
 }

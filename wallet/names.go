@@ -94,10 +94,7 @@ func (w *Wallet) showKey(d *domain, k identity.Key) HeldKey {
 // room for a new one. What is damaged is erased as well.
 func (w *Wallet) Forget(ctx context.Context, n identity.Name) error {
 	dir := w.nameDir(n)
-	if _, err := os.Stat(dir); missing(err) {
-		return notEnrolled(n)
-	}
-	unlock, err := w.lock(ctx, dir)
+	unlock, err := w.lockName(ctx, n)
 	if err != nil {
 		return err
 	}

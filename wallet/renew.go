@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -19,6 +20,9 @@ const (
 	lookEvery = 30 * time.Second
 	// refreshTimeout bounds how long a renewal waits for a newer document.
 	refreshTimeout = 5 * time.Second
+	// attemptTimeout bounds one renewal, also when another process has the lock
+	// and does not get on.
+	attemptTimeout = 2 * time.Minute
 	// renewPause lies between two renewals at least.
 	renewPause = 50 * time.Millisecond
 )
@@ -62,6 +66,11 @@ func latest(s identity.Schedule, now uint64, held []identity.Epoch) []identity.E
 }
 
 func (w *Wallet) renew(ctx context.Context, n identity.Name, which want) (*Report, error) {
+	unlock, err := w.lockName(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	record, err := w.enrolment(n)
 	if err != nil {
 		return nil, err
@@ -70,11 +79,6 @@ func (w *Wallet) renew(ctx context.Context, n identity.Name, which want) (*Repor
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := w.lock(ctx, w.nameDir(n))
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	a := &ask{name: n}
 	if err := w.identify(a, record); err != nil {
 		return nil, err
@@ -150,7 +154,9 @@ func (w *Wallet) Keep(ctx context.Context, n identity.Name) error {
 // attempt renews what is due and returns how long to wait before the next, and
 // how many attempts have failed in a row.
 func (w *Wallet) attempt(ctx context.Context, n identity.Name, p plan, failures int) (time.Duration, int) {
-	report, err := w.renew(ctx, n, due)
+	limited, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	report, err := w.renew(limited, n, due)
 	if err == nil {
 		for _, k := range report.Keys {
 			w.log.Info("key renewed", "name", n, "purpose", k.Purpose, "epoch", k.Epoch.String())
@@ -180,7 +186,7 @@ func (w *Wallet) plan(n identity.Name) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{wait: lookEvery, length: 1 << 62}
+	p := plan{wait: lookEvery, length: math.MaxInt64}
 	for _, purpose := range record.Purposes {
 		schedule, ok := d.Published.Document.Schedule(purpose)
 		if !ok {
@@ -216,7 +222,7 @@ func (w *Wallet) untilDue(device string, s identity.Schedule, held []identity.Ep
 // device, so that those who enrolled together do not all come at once.
 func spread(device string, e identity.Epoch) time.Duration {
 	sum := sha256.Sum256([]byte(device))
-	return seconds(e.Length) / 16 * time.Duration(sum[0]) / 256
+	return seconds(e.Length) / (16 * 256) * time.Duration(sum[0])
 }
 
 // backoff returns the pause after that many failures in a row: doubled each

@@ -103,8 +103,8 @@ func (w *Wallet) report(d *domain, outcomes []dta.Outcome) ([]AuthorityReport, e
 		}
 		if len(o.Evidence) > 0 {
 			// The first lie of a generation convicts: a liar does not fill the disk.
-			name := fmt.Sprintf("false-share-%s-%d-%d", d.tls.Name, d.Published.Document.Generation().Counter, a.Index)
-			path, err := w.keepEvidence(name, o.Evidence)
+			name := fmt.Sprintf("false-share-%d-%d", d.Published.Document.Generation().Counter, a.Index)
+			path, err := w.keepEvidence(d.tls.Name, name, o.Evidence)
 			a.Evidence = path
 			errs = append(errs, err)
 		}
@@ -114,13 +114,13 @@ func (w *Wallet) report(d *domain, outcomes []dta.Outcome) ([]AuthorityReport, e
 }
 
 func outcomeOf(o dta.Outcome) Outcome {
-	refused := (*problem.Problem)(nil)
+	_, refused := errors.AsType[*problem.Problem](o.Err)
 	switch {
 	case o.Err == nil:
 		return OK
 	case len(o.Evidence) > 0 && errors.Is(o.Err, keys.ErrShare):
 		return Lying
-	case errors.As(o.Err, &refused):
+	case refused:
 		return Refused
 	case errors.Is(o.Err, dta.ErrCode):
 		return Skipped
