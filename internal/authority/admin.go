@@ -1,0 +1,120 @@
+package authority
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"milagro.dev/identity"
+	"milagro.dev/internal/problem"
+)
+
+// registerChunk is how many names go into one call: with the longest names
+// their request stays below the limit of a body.
+const registerChunk = 25
+
+// Operator speaks to a running authority through its admin socket. A refusal
+// is a *problem.Problem.
+type Operator struct {
+	client *http.Client
+}
+
+// NewOperator returns an Operator of the authority whose socket is at path
+// (SocketPath).
+func NewOperator(path string) *Operator {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		if err != nil {
+			return nil, withHint(err, "is the authority running? 'milagro dta serve' makes the socket")
+		}
+		return conn, nil
+	}
+	return &Operator{client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// SignPlan agrees to a plan, and thereby to the first document that follows from
+// it.
+func (o *Operator) SignPlan(ctx context.Context, plan []byte) (a Agreed, err error) {
+	err = o.call(ctx, http.MethodPost, "/admin/sign-plan", planRequest{plan}, &a)
+	return a, err
+}
+
+// Agree agrees to a domain document that succeeds the one that is served.
+func (o *Operator) Agree(ctx context.Context, document []byte) (a Agreed, err error) {
+	err = o.call(ctx, http.MethodPost, "/admin/agree", documentRequest{Document: document}, &a)
+	return a, err
+}
+
+// Register makes a one-time code for each name. After an error the codes that
+// were made before it are returned too.
+func (o *Operator) Register(ctx context.Context, names []identity.Name, purpose identity.Purpose, expires time.Time) ([]Registration, error) {
+	var codes []Registration
+	for len(names) > 0 {
+		n := min(len(names), registerChunk)
+		var answer registerAnswer
+		if err := o.call(ctx, http.MethodPost, "/admin/register", registerRequest{names[:n], purpose, expires}, &answer); err != nil {
+			return codes, err
+		}
+		codes, names = append(codes, answer.Codes...), names[n:]
+	}
+	return codes, nil
+}
+
+// Revoke ends the enrolment of a device under a name; of all devices if device
+// is nil, and then voids the name's unused codes too.
+func (o *Operator) Revoke(ctx context.Context, name identity.Name, device *identity.DeviceHash) (r Revoked, err error) {
+	err = o.call(ctx, http.MethodPost, "/admin/revoke", revokeRequest{name, (*HexHash)(device)}, &r)
+	return r, err
+}
+
+// List returns enrolments and unused codes of one name; of all names if it is
+// the zero Name.
+func (o *Operator) List(ctx context.Context, name identity.Name) (l Listing, err error) {
+	path := "/admin/list"
+	if !name.IsZero() {
+		path += "?name=" + url.QueryEscape(name.String())
+	}
+	err = o.call(ctx, http.MethodGet, path, nil, &l)
+	return l, err
+}
+
+// Status returns how the authority is.
+func (o *Operator) Status(ctx context.Context) (s Status, err error) {
+	err = o.call(ctx, http.MethodGet, "/admin/status", nil, &s)
+	return s, err
+}
+
+func (o *Operator) call(ctx context.Context, method, path string, in, out any) error {
+	body := new(bytes.Buffer)
+	if in != nil {
+		if err := json.NewEncoder(body).Encode(in); err != nil {
+			return fmt.Errorf("authority's operator: %w", err)
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://authority"+path, body)
+	if err != nil {
+		return fmt.Errorf("authority's operator: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := o.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("authority's operator: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		refused, err := problem.Read(response)
+		if err != nil {
+			return fmt.Errorf("authority's operator: %w", err)
+		}
+		return refused
+	}
+	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
+		return fmt.Errorf("authority's operator: %w", err)
+	}
+	return nil
+}

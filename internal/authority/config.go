@@ -1,0 +1,71 @@
+package authority
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"milagro.dev/internal/custody"
+)
+
+// Config says which authority to open and how it serves. Dir and Protector are
+// needed; the others have defaults.
+type Config struct {
+	// Dir is the directory that Init made.
+	Dir string
+	// Protector unseals the authority's keys and shares.
+	Protector custody.Protector
+	// Clock tells the time; time.Now.
+	Clock func() time.Time
+	// Logger takes what happens, never a secret; without one it is dropped.
+	Logger *slog.Logger
+	// Peers makes requests to the other authorities; a client with a timeout of
+	// ten seconds.
+	Peers *http.Client
+	// Limits bound how often anybody may try; DefaultLimits.
+	Limits Limits
+}
+
+// Limits bound how often something may happen before the answer is 429. They
+// are kept in the database and so outlast a restart.
+type Limits struct {
+	// Strangers bounds, by address, the requests that came with evidence or from
+	// a device that is not enrolled, and that got no share.
+	Strangers Rate
+	// Enrolments bounds, by name, the enrolments on evidence that was true: a
+	// stranger cannot use up another's.
+	Enrolments Rate
+	// Renewals bounds the renewals of one enrolment.
+	Renewals Rate
+}
+
+// Rate is how often, in each window of time.
+type Rate struct {
+	Count  int
+	Window time.Duration
+}
+
+// DefaultLimits returns the limits of a Config that sets none.
+func DefaultLimits() Limits {
+	return Limits{
+		Strangers:  Rate{Count: 120, Window: time.Minute},
+		Enrolments: Rate{Count: 50, Window: 24 * time.Hour},
+		Renewals:   Rate{Count: 120, Window: time.Minute},
+	}
+}
+
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Peers == nil {
+		c.Peers = &http.Client{Timeout: 10 * time.Second}
+	}
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits()
+	}
+	return c
+}

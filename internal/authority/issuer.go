@@ -1,0 +1,224 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"milagro.dev/dta"
+	"milagro.dev/identity"
+	"milagro.dev/internal/encoding"
+	"milagro.dev/internal/problem"
+)
+
+// issuer answers requests for shares. The steps and their numbers are those of
+// spec/issuance.md "Order at the authority": a step that costs more, or tells
+// more, comes later.
+type issuer struct {
+	self      *self
+	state     *state
+	documents *documents
+	limits    Limits
+	clock     func() time.Time
+	log       *slog.Logger
+	counters  *counters
+}
+
+// claim is a request on its way through the steps.
+type claim struct {
+	*dta.Request
+	hash    [32]byte
+	now     time.Time
+	from    netip.Addr
+	code    *[32]byte // hash of the one-time code; nil for a renewal
+	charged *tally
+}
+
+// issue answers a sealed request that came from an address with a sealed reply.
+func (i *issuer) issue(ctx context.Context, sealed []byte, from netip.Addr) ([]byte, error) {
+	domain, err := i.documents.serving()
+	if err != nil {
+		return nil, err
+	}
+	now := i.clock()
+	request, err := i.open(domain, sealed, now) // 1 to 6
+	if err != nil {
+		return nil, err
+	}
+	c := &claim{Request: request, hash: request.Hash(), now: now, from: from}
+	known, err := i.state.reply(ctx, c.hash, now) // 7
+	if err != nil || known != nil {
+		return known, unavailable(problem.LogUnavailable, err)
+	}
+	if err := c.admitted(domain); err != nil { // 8, 9
+		return nil, err
+	}
+	if err := i.entitled(ctx, domain, c); err != nil { // 10, 11
+		return nil, unavailable(problem.LogUnavailable, err)
+	}
+	reply, err := i.multiply(domain, c) // 12
+	if err != nil {
+		return nil, err
+	}
+	reply, err = i.record(ctx, c, reply) // 13
+	if err != nil {
+		return nil, unavailable(problem.LogUnavailable, err)
+	}
+	i.counters.issued.WithLabelValues(string(c.Key.Purpose), c.basis()).Inc()
+	i.log.Info("issued", "purpose", string(c.Key.Purpose), "name", c.Key.Name.String(), "epoch", c.Key.Epoch.String(),
+		"basis", c.basis(), "request", hexOf(c.hash))
+	return reply, nil
+}
+
+// open does what needs no record of anybody: whose request it is, when it was
+// made, that it opens and that its device signed it.
+func (i *issuer) open(domain *served, sealed []byte, now time.Time) (*dta.Request, error) {
+	envelope, err := dta.ParseSealedRequest(sealed) // 1
+	if err != nil {
+		return nil, problem.New(problem.Malformed, "%s", err)
+	}
+	id := domain.Document.ID()
+	switch { // 2
+	case envelope.Domain != id:
+		return nil, problem.New(problem.WrongDomain, "this authority serves %v", id)
+	case envelope.Index != domain.self.Index:
+		return nil, problem.New(problem.WrongAuthority, "this is authority %d", domain.self.Index)
+	}
+	if at := unixSeconds(now); envelope.Time+identity.MaxSkew < at || envelope.Time > at+identity.MaxSkew { // 3
+		refused := problem.New(problem.StaleTime, "the request is of %d, here it is %d", envelope.Time, at)
+		refused.Time = at
+		refused.Signature = dta.SignTime(i.self.signing, id, domain.self.Index, envelope.Hash, at)
+		return nil, refused
+	}
+	request, err := envelope.Open(i.self.opening) // 4, 5, 6
+	switch {
+	case errors.Is(err, dta.ErrOpen):
+		return nil, problem.New(problem.CannotOpen, "")
+	case errors.Is(err, identity.ErrPossession):
+		return nil, problem.New(problem.Possession, "")
+	case err != nil:
+		return nil, problem.New(problem.Malformed, "%s", err)
+	}
+	return request, nil
+}
+
+// admitted refuses what is issued to nobody, or not now.
+func (c *claim) admitted(domain *served) error {
+	document := domain.Document
+	if c.Generation != document.Generation() { // 8
+		return problem.New(problem.WrongGeneration, "the shares here are of generation %d", document.Generation().Counter)
+	}
+	if c.Key.Name.Domain() != document.Domain() { // 9
+		return problem.New(problem.NameRefused, "%s does not lie in %s", c.Key.Name, document.Domain())
+	}
+	schedule, issued := document.Schedule(c.Key.Purpose)
+	if c.Key.Purpose != identity.Channel && c.Key.Purpose != identity.Decrypt || !issued {
+		return problem.New(problem.PurposeRefused, "purpose %.32q", string(c.Key.Purpose)).
+			WithAdvice("the purposes channel and decrypt are issued, where the domain document has epochs for them")
+	}
+	if err := c.IdentityKey().Check(); err != nil {
+		return problem.New(problem.Malformed, "%s", err)
+	}
+	if c.Key.Purpose == identity.Decrypt {
+		return c.notAhead(schedule)
+	}
+	if err := schedule.Issuable(c.Key.Epoch, c.Key.Purpose, unixSeconds(c.now)); err != nil {
+		return problem.New(problem.WrongEpoch, "%s", err)
+	}
+	return nil
+}
+
+// notAhead admits epochs of a decrypt key: the current one and those before,
+// which open what was sealed then. How far before, entitled decides.
+func (c *claim) notAhead(schedule identity.Schedule) error {
+	if err := schedule.Admits(c.Key.Epoch); err != nil {
+		return problem.New(problem.WrongEpoch, "%s", err)
+	}
+	if c.Key.Epoch.Start > unixSeconds(c.now) {
+		return problem.New(problem.WrongEpoch, "keys of purpose decrypt are not issued ahead")
+	}
+	return nil
+}
+
+// entitled finds out why this device may have this key: by fresh evidence, or
+// because it is enrolled. Whoever is not enrolled is counted before anything is
+// looked up for him.
+func (i *issuer) entitled(ctx context.Context, domain *served, c *claim) error {
+	st, err := i.state.standing(ctx, c.Request)
+	if err != nil {
+		return err
+	}
+	if len(c.Evidence) > 0 || !st.enrolled || st.revoked { // 10
+		charged := i.limits.Strangers.tally(c.now, stranger(c.from))
+		if err := i.state.charge(ctx, charged, c.now); err != nil {
+			return err
+		}
+		c.charged = &charged
+	}
+	switch { // 11
+	case st.revoked:
+		return problem.New(problem.Revoked, "")
+	case len(c.Evidence) > 0:
+		return i.evident(ctx, domain, c)
+	case !st.enrolled:
+		return problem.New(problem.NotEnrolled, "")
+	case c.Key.Purpose == identity.Decrypt && c.Key.Epoch.End() <= unixSeconds(st.since):
+		return problem.New(problem.WrongEpoch, "this device was enrolled after %v", c.Key.Epoch).
+			WithAdvice("an older key needs a new one-time code")
+	}
+	return nil
+}
+
+// evident looks at the one-time code; record consumes it.
+func (i *issuer) evident(ctx context.Context, domain *served, c *claim) error {
+	if err := domain.Fresh(unixSeconds(c.now)); err != nil {
+		return problem.New(problem.NoStamp, "%s", err)
+	}
+	code, err := dta.ParseCodeEvidence(c.Evidence)
+	switch {
+	case errors.Is(err, encoding.ErrEncoding):
+		return problem.New(problem.Malformed, "%s", err)
+	case err != nil:
+		return problem.New(problem.CodeUnknown, "")
+	case code.Index() != domain.self.Index:
+		return problem.New(problem.CodeWrongAuthority, "the code is authority %d's, this is authority %d", code.Index(), domain.self.Index)
+	}
+	hash := code.Hash()
+	c.code = &hash
+	return i.state.lookAt(ctx, hash, c.Key, c.now)
+}
+
+// multiply makes the sealed reply. The point is computed here, from the fields:
+// no point or hash that somebody sent is ever multiplied (R17).
+func (i *issuer) multiply(domain *served, c *claim) ([]byte, error) {
+	point, err := c.IdentityKey().Point()
+	if err != nil {
+		return nil, err
+	}
+	reply := dta.ReplyTo(c.Request, domain.share.Issue(point))
+	if c.code != nil {
+		reply.Statement = dta.StatementFor(c.Request, unixSeconds(c.now)).Sign(i.self.signing)
+	}
+	return reply.Seal(i.self.signing, c.ReplyKey)
+}
+
+// record makes the issuance durable: after it, and never before, the reply may
+// leave.
+func (i *issuer) record(ctx context.Context, c *claim, reply []byte) ([]byte, error) {
+	name, device := c.Key.Name.String(), c.Device.Hash()
+	limit := i.limits.Renewals.tally(c.now, "renewal", name, string(c.Key.Purpose), device.String())
+	if c.code != nil {
+		limit = i.limits.Enrolments.tally(c.now, "enrolment", name)
+	}
+	return i.state.record(ctx, issuance{now: c.now, request: c.Request, hash: c.hash, code: c.code,
+		charged: c.charged, limit: limit, reply: reply})
+}
+
+func (c *claim) basis() string {
+	if c.code != nil {
+		return basisCode
+	}
+	return basisRenewal
+}
