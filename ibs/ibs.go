@@ -1,10 +1,3 @@
-// Package ibs signs with a name's channel key and verifies with nothing but
-// the name and the domain's public master: identity-based signatures after Cha
-// and Cheon (spec/ibs.md).
-//
-// The private key stays with its owner; a signature tells nothing of it.
-// Begin with Sign and Verify. VerifyBatch checks many signatures for little
-// more than the price of two.
 package ibs
 
 import (
@@ -46,10 +39,14 @@ func (s Statement) key() identity.Key {
 	return identity.Key{Domain: s.Domain, Purpose: identity.Channel, Name: s.Name, Device: s.Device, Epoch: s.Epoch}
 }
 
+// encode returns the statement with U, or in the nonce with nothing for it.
+func (s Statement) encode(u []byte) []byte {
+	return encoding.LP(label, s.Domain[:], []byte(s.Name.String()), s.Device[:], s.Epoch.Bytes(), u, s.Message)
+}
+
 // challenge is h = S_IBS(LP(label, domainID, name, device, epoch, U, message)).
 func (s Statement) challenge(u []byte) (pairing.Scalar, error) {
-	return pairing.HashToScalar(dst, encoding.LP(label, s.Domain[:], []byte(s.Name.String()), s.Device[:],
-		s.Epoch.Bytes(), u, s.Message))
+	return pairing.HashToScalar(dst, s.encode(u))
 }
 
 // Sign returns the signature of s by key, which is the channel key of the
@@ -63,7 +60,7 @@ func Sign(key keys.Private, s Statement) ([]byte, error) {
 	secret := key.Expose()
 	defer clear(secret)
 	for {
-		r := pairing.Nonce(secret, encoding.LP(label, []byte(s.Name.String()), s.Message))
+		r := pairing.Nonce(secret, s.encode(nil))
 		u := a.MulSecret(r).Publish().Bytes()
 		h, err := s.challenge(u)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/cryptotest"
 
 	"milagro.dev/identity"
 	"milagro.dev/internal/pairing"
@@ -68,6 +69,37 @@ func TestSignatureVerifies(t *testing.T) {
 	}
 	if bytes.Equal(signature, s.sign(t)) {
 		t.Error("two signatures share their nonce")
+	}
+}
+
+// TestABrokenGeneratorRepeatsNoNonce signs statements with the same random bytes
+// and the same key. If two shared r, V − V' = (h − h')·d would give d away.
+func TestABrokenGeneratorRepeatsNoNonce(t *testing.T) {
+	s, other := newSigner(t, "web"), newSigner(t, "api")
+	seeded := func(change func(*Statement)) pairing.G1 { // r·d = V − h·d
+		cryptotest.SetGlobalRandom(t, 1)
+		signer := *s
+		change(&signer.statement)
+		p, err := parse(signer.statement, signer.sign(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.v.Sub(s.key.Secret().Mul(p.h).Publish())
+	}
+	first := seeded(func(*Statement) {})
+	if !seeded(func(*Statement) {}).Equal(first) {
+		t.Fatal("the generator is not broken: the test shows nothing")
+	}
+	for name, change := range map[string]func(*Statement){
+		"message": func(st *Statement) { st.Message = []byte("massage") },
+		"name":    func(st *Statement) { st.Name = other.statement.Name },
+		"device":  func(st *Statement) { st.Device[0] ^= 1 },
+		"epoch":   func(st *Statement) { st.Epoch = st.Epoch.Next() },
+		"domain":  func(st *Statement) { st.Domain[0] ^= 1 },
+	} {
+		if seeded(change).Equal(first) {
+			t.Errorf("statements that differ in their %s share a nonce", name)
+		}
 	}
 }
 
@@ -246,14 +278,4 @@ func FuzzVerify(f *testing.F) {
 			t.Error("signature does not survive")
 		}
 	})
-}
-
-func BenchmarkVerify(b *testing.B) {
-	s := newSigner(b, "web")
-	signature := s.sign(b)
-	for b.Loop() {
-		if err := Verify(s.master, s.statement, signature); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -29,12 +29,16 @@ type ProofStatement struct {
 	Public      pairing.G1 // X_i
 }
 
-// challenge is S_DLEQ of the statement, the share and the two commitments
-// (spec/shares.md "M-Pin master").
+// encode returns the statement and the share, followed by the two commitments
+// in the challenge, by nothing in the nonce (spec/shares.md "M-Pin master").
+func (st ProofStatement) encode(share Share, commitments ...[]byte) []byte {
+	parts := [][]byte{st.Domain[:], st.Service[:], []byte(st.Purpose), st.Generation.Bytes(), encoding.U32(st.Index),
+		st.RequestHash[:], pairing.G1Generator().Bytes(), st.Point.Bytes(), st.Public.Bytes(), share.Expose()}
+	return encoding.LP(dleqLabel, append(parts, commitments...)...)
+}
+
 func (st ProofStatement) challenge(share Share, r1, r2 pairing.G1) (pairing.Scalar, error) {
-	return pairing.HashToScalar(dleqDST, encoding.LP(dleqLabel, st.Domain[:], st.Service[:], []byte(st.Purpose),
-		st.Generation.Bytes(), encoding.U32(st.Index), st.RequestHash[:], pairing.G1Generator().Bytes(),
-		st.Point.Bytes(), st.Public.Bytes(), share.Expose(), r1.Bytes(), r2.Bytes()))
+	return pairing.HashToScalar(dleqDST, st.encode(share, r1.Bytes(), r2.Bytes()))
 }
 
 // Proof shows that log_P1 X_i = log_A (s_i·A) without a value in G2:
@@ -45,7 +49,7 @@ type Proof struct{ c, z pairing.Scalar }
 func (s MasterShare) Prove(st ProofStatement, share Share) (Proof, error) {
 	key := s.secret.Expose()
 	defer clear(key)
-	k := pairing.Nonce(key, encoding.LP(dleqLabel, st.RequestHash[:], st.Point.Bytes(), share.Expose()))
+	k := pairing.Nonce(key, st.encode(share))
 	defer k.Erase()
 	c, err := st.challenge(share, k.G1(), st.Point.MulSecret(k).Publish())
 	if err != nil {

@@ -1,0 +1,141 @@
+package keys
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"testing"
+
+	"milagro.dev/identity"
+	"milagro.dev/internal/pairing"
+	"milagro.dev/spec"
+)
+
+func load(t *testing.T, page string) *spec.Page {
+	t.Helper()
+	p, err := spec.Load(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func number(t *testing.T, s string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func g1(t *testing.T, s string) pairing.G1 {
+	t.Helper()
+	p, err := pairing.ParseG1(unhex(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestSharesVectors(t *testing.T) {
+	p := load(t, "shares")
+	for _, c := range p.Accept {
+		if err := shareVector(t, c); err != nil {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+	for _, c := range p.Refuse {
+		if err := shareVector(t, c); err == nil {
+			t.Errorf("%s is accepted", c["reason"])
+		}
+	}
+}
+
+func shareVector(t *testing.T, c spec.Case) error {
+	switch c["what"] {
+	case "share":
+		s, err := ParseShare(uint32(number(t, c["index"])), Generation{}, unhex(t, c["share"]))
+		if err != nil {
+			return err
+		}
+		public, err := pairing.ParseG2(unhex(t, c["public"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Verify(g1(t, c["point"]), public)
+	case "key":
+		key, err := ParsePrivate(unhex(t, c["key"]))
+		if err != nil {
+			return err
+		}
+		master, err := ParseMaster(unhex(t, c["master"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key.Verify(g1(t, c["point"]), master)
+	case "generation":
+		g, err := ParseGeneration(unhex(t, c["bytes"]))
+		if err == nil && (g.Counter != number(t, c["counter"]) || !bytes.Equal(g.Hash[:], unhex(t, c["hash"]))) {
+			return ErrGeneration
+		}
+		return err
+	}
+	return combineVector(t, c)
+}
+
+func combineVector(t *testing.T, c spec.Case) error {
+	var shares []Share
+	for part := range strings.SplitSeq(c["shares"], ",") {
+		index, point, _ := strings.Cut(part, ":")
+		s, err := ParseShare(uint32(number(t, index)), Generation{}, unhex(t, point))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares = append(shares, s)
+	}
+	key, err := Combine(int(number(t, c["threshold"])), shares)
+	if err == nil && hex.EncodeToString(key.Expose()) != c["key"] {
+		return ErrKey
+	}
+	return err
+}
+
+func TestProofsVectors(t *testing.T) {
+	p := load(t, "proofs")
+	for _, c := range p.Accept {
+		if err := proofVector(t, c); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, c := range p.Refuse {
+		if err := proofVector(t, c); err == nil {
+			t.Errorf("%s is accepted", c["reason"])
+		}
+	}
+}
+
+func proofVector(t *testing.T, c spec.Case) error {
+	g := Generation{Counter: number(t, c["counter"]), Hash: [32]byte(unhex(t, c["generation"]))}
+	st := ProofStatement{Domain: identity.DomainID(unhex(t, c["domainID"])), Service: identity.ServiceID(unhex(t, c["serviceID"])), Purpose: identity.Purpose(c["purpose"]),
+		Generation: g, Index: uint32(number(t, c["index"])), RequestHash: [32]byte(unhex(t, c["request"])), Point: g1(t, c["point"]), Public: g1(t, c["public"])}
+	share, err := ParseShare(st.Index, g, unhex(t, c["share"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, err := ParseProof(unhex(t, c["proof"]))
+	if err != nil {
+		return err
+	}
+	return proof.Verify(st, share)
+}
