@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"milagro.dev/dta"
@@ -9,73 +10,110 @@ import (
 	"milagro.dev/internal/pairing"
 )
 
-// document has the first document approved, signed, delivered and stamped.
+// document makes all authorities serve the domain and returns its document
+// with today's stamp: the one that some serve already, else the first.
 func (c *Coordinator) document(ctx context.Context, certificate *dkg.Certificate) (*dta.Published, error) {
-	doc, err := dta.FirstDocument(c.Plan, certificate)
+	first, err := dta.FirstDocument(c.Plan, certificate)
 	if err != nil {
 		return nil, err
 	}
-	c.begin("approve the domain document")
-	var approvals [][]byte
-	err = c.each("approve", func(_ uint32, url string) error {
-		a, err := c.Client.Approve(ctx, url, doc)
-		approvals = append(approvals, a)
-		return err
+	published, err := c.served(ctx, first)
+	if err == nil && published == nil {
+		published, err = c.sign(ctx, first)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.begin("activate the domain")
+	err = c.each(ctx, "activate", func(_ uint32, url string) error {
+		return c.Client.DeliverDocument(ctx, url, published.Document, published.Signature)
 	})
-	if err != nil {
-		return nil, err
-	}
-	c.begin("sign the domain document")
-	signature, err := c.sign(ctx, doc, approvals)
-	if err != nil {
-		return nil, err
-	}
-	err = c.each("deliver", func(_ uint32, url string) error { return c.Client.DeliverDocument(ctx, url, doc, signature) })
 	if err != nil {
 		return nil, err
 	}
 	c.begin("stamp the domain document")
-	stamp, err := c.stamp(ctx, doc)
+	if published.Stamp, err = c.stamp(ctx, published.Document); err != nil {
+		return nil, err
+	}
+	return published, published.Verify(first.ID())
+}
+
+// served returns the highest document of the domain of first that an authority
+// serves already, or nil.
+func (c *Coordinator) served(ctx context.Context, first *dta.Document) (*dta.Published, error) {
+	states, err := c.states(ctx)
 	if err != nil {
 		return nil, err
 	}
-	published := &dta.Published{Document: doc, Signature: signature, Stamp: stamp}
-	return published, published.Verify(doc.ID())
+	var highest *dta.Published
+	for i, s := range states {
+		if s.State != "active" {
+			continue
+		}
+		p, err := c.Client.Domain(ctx, c.Plan.Cards()[i].URL)
+		if err == nil {
+			err = p.Verify(first.ID())
+		}
+		if err != nil {
+			return nil, c.fault("domain", uint32(i+1), err)
+		}
+		if highest == nil || p.Document.Revision() > highest.Document.Revision() {
+			highest = p
+		}
+	}
+	return highest, nil
 }
 
-func (c *Coordinator) sign(ctx context.Context, doc *dta.Document, approvals [][]byte) ([]byte, error) {
-	shares := map[uint32][]byte{}
-	err := c.each("sign", func(index uint32, url string) error {
-		b, err := c.Client.DocumentShare(ctx, url, doc, approvals)
-		shares[index] = b
-		return err
+// sign has a document approved by a quorum and signed by t.
+func (c *Coordinator) sign(ctx context.Context, doc *dta.Document) (*dta.Published, error) {
+	c.begin("approve the domain document")
+	approvals, absent := gather(ctx, c, "approve", func(_ uint32, url string) ([]byte, error) {
+		return c.Client.Approve(ctx, url, doc)
 	})
-	if err != nil {
-		return nil, err
+	if err := dta.VerifyApprovals(doc.Authorities(), doc, approvals); err != nil {
+		return nil, errors.Join(err, absent)
 	}
-	return combine(doc, doc.Point(), shares)
+	c.begin("sign the domain document")
+	shares, absent := gather(ctx, c, "sign", func(_ uint32, url string) ([]byte, error) {
+		return c.Client.DocumentShare(ctx, url, doc, approvals)
+	})
+	signature, err := combine(doc, doc.Point(), shares)
+	if err != nil {
+		return nil, errors.Join(err, absent)
+	}
+	return &dta.Published{Document: doc, Signature: signature}, nil
 }
 
+// stamp has a document stamped by t: who is away stops nothing.
 func (c *Coordinator) stamp(ctx context.Context, doc *dta.Document) (*dta.Stamp, error) {
 	s := &dta.Stamp{Revision: doc.Revision(), Hash: doc.Hash(), Day: dta.Day(c.Now())}
-	shares := map[uint32][]byte{}
-	err := c.each("stamp", func(index uint32, url string) error {
-		given, err := c.Client.StampShare(ctx, url, s.Day)
-		shares[index] = given.Share
-		return err
+	given, absent := gather(ctx, c, "stamp", func(_ uint32, url string) (dta.StampShare, error) {
+		return c.Client.StampShare(ctx, url, s.Day)
 	})
-	if err != nil {
-		return nil, err
+	shares := make([][]byte, len(given))
+	for i, share := range given {
+		shares[i] = share.Share
 	}
-	s.Signature, err = combine(doc, doc.FreshPoint(s.Day), shares)
-	return s, err
+	signature, err := combine(doc, doc.FreshPoint(s.Day), shares)
+	if err != nil {
+		return nil, errors.Join(err, absent)
+	}
+	s.Signature = signature
+	return s, nil
 }
 
-// combine makes the signature and names who gave a false share of it.
-func combine(doc *dta.Document, point pairing.G1, shares map[uint32][]byte) ([]byte, error) {
-	signature, bad, err := doc.CombineSignature(point, shares)
-	if err != nil {
-		return nil, fmt.Errorf("authorities %v gave false shares: %w", bad, err)
+// combine makes a signature of shares by index − 1, absent ones empty, and
+// names who gave a false one.
+func combine(doc *dta.Document, point pairing.G1, shares [][]byte) ([]byte, error) {
+	given := map[uint32][]byte{}
+	for i, s := range shares {
+		if len(s) > 0 {
+			given[uint32(i+1)] = s
+		}
 	}
-	return signature, nil
+	signature, bad, err := doc.CombineSignature(point, given)
+	if err != nil && len(bad) > 0 {
+		return nil, fmt.Errorf("authorities %s gave false shares: %w", list(bad), err)
+	}
+	return signature, err
 }
