@@ -235,6 +235,9 @@ func (b *booth) issue(r *http.Request) ([]byte, error) {
 		return nil, problem.New(problem.WrongGeneration, "")
 	}
 	now := uint64(time.Now().Add(b.skew).Unix())
+	if q.Key.Purpose == identity.Decrypt && q.Key.Epoch.Start > now {
+		return nil, problem.New(problem.WrongEpoch, "never ahead")
+	}
 	if err := b.town.schedule(q.Key.Purpose).Issuable(q.Key.Epoch, q.Key.Purpose, now); err != nil {
 		return nil, problem.New(problem.WrongEpoch, "%v", err)
 	}

@@ -65,6 +65,25 @@ func TestOnlyOldChannelKeysAreErased(t *testing.T) {
 	})
 }
 
+func TestDecryptKeysAreNeverAskedForAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTown(t, 2, 2, 100)
+		w, n, stop := c.kept(t)
+		defer stop()
+		must(w.Enrol(t.Context(), n, identity.Decrypt, c.register()))(t)
+		for range 30 {
+			time.Sleep(10 * time.Second)
+			if r, err := w.Renew(t.Context(), n); err != nil {
+				t.Fatalf("%v: %s", err, r.Text())
+			}
+			held := must(w.held(n, identity.Decrypt))(t)
+			if last := held[len(held)-1]; last != identity.EpochAt(w.now(), 100) {
+				t.Fatalf("at %d the last decrypt key is of %v", w.now(), last)
+			}
+		}
+	})
+}
+
 func TestTwoDomainsInOneWallet(t *testing.T) {
 	a, b := newTown(t, 2, 2, day), newTown(t, 2, 3, day)
 	f := b.fields

@@ -41,28 +41,31 @@ func (w *Wallet) Renew(ctx context.Context, n identity.Name) (*Report, error) {
 	return r, err
 }
 
-// want says which epochs to ask for at a time, of the held ones knowing.
-type want func(s identity.Schedule, now uint64, held []identity.Epoch) []identity.Epoch
+// want picks, of the epochs whose keys are issued now and of those in hand, the
+// ones to ask for.
+type want func(issued, held []identity.Epoch) []identity.Epoch
 
-// due wants what is issued now and not held.
-func due(s identity.Schedule, now uint64, held []identity.Epoch) []identity.Epoch {
-	current := s.Current(now)
-	wanted := []identity.Epoch{current}
-	if current.LastQuarter(now) {
-		wanted = append(wanted, s.Following(now))
-	}
-	return slices.DeleteFunc(wanted, func(e identity.Epoch) bool { return slices.Contains(held, e) })
+// due wants what is not in hand.
+func due(issued, held []identity.Epoch) []identity.Epoch {
+	return slices.DeleteFunc(slices.Clone(issued), func(e identity.Epoch) bool { return slices.Contains(held, e) })
 }
 
-// latest wants what is due, or else the last of what is issued now.
-func latest(s identity.Schedule, now uint64, held []identity.Epoch) []identity.Epoch {
-	if wanted := due(s, now, held); len(wanted) > 0 {
+// latest wants what is due, or else the last that is issued.
+func latest(issued, held []identity.Epoch) []identity.Epoch {
+	if wanted := due(issued, held); len(wanted) > 0 {
 		return wanted
 	}
-	if current := s.Current(now); !current.LastQuarter(now) {
+	return issued[len(issued)-1:]
+}
+
+// issued returns the epochs whose keys the authorities issue at a time
+// (spec/issuance.md): keys of purpose decrypt never ahead.
+func issued(p identity.Purpose, s identity.Schedule, now uint64) []identity.Epoch {
+	current := s.Current(now)
+	if p == identity.Decrypt || !current.LastQuarter(now) {
 		return []identity.Epoch{current}
 	}
-	return []identity.Epoch{s.Following(now)}
+	return []identity.Epoch{current, s.Following(now)}
 }
 
 func (w *Wallet) renew(ctx context.Context, n identity.Name, which want) (*Report, error) {
@@ -94,7 +97,7 @@ func (w *Wallet) renew(ctx context.Context, n identity.Name, which want) (*Repor
 		if !ok {
 			continue
 		}
-		for _, epoch := range which(schedule, w.now(), held) {
+		for _, epoch := range which(issued(purpose, schedule, w.now()), held) {
 			d = w.refreshDaily(ctx, d)
 			key := w.obtain(ctx, &ask{domain: d, name: n, device: a.device, signer: a.signer, purpose: purpose, epoch: epoch})
 			report.Keys = append(report.Keys, key)
@@ -130,7 +133,7 @@ func (w *Wallet) refreshDaily(ctx context.Context, d *domain) *domain {
 func (w *Wallet) Keep(ctx context.Context, n identity.Name) error {
 	failures := 0
 	for {
-		plan, err := w.plan(n)
+		next, err := w.plan(n)
 		if errors.Is(err, ErrNotEnrolled) || errors.Is(err, ErrNotPinned) {
 			return fmt.Errorf("keep %v: %w", n, err)
 		}
@@ -138,10 +141,10 @@ func (w *Wallet) Keep(ctx context.Context, n identity.Name) error {
 		switch {
 		case err != nil:
 			w.log.Error("keys not renewed", "name", n, "error", err)
-		case plan.wait > 0:
-			pause = min(pause, plan.wait)
+		case next.wait > 0:
+			pause = min(pause, next.wait)
 		default:
-			pause, failures = w.attempt(ctx, n, plan, failures)
+			pause, failures = w.attempt(ctx, n, next, failures)
 		}
 		select {
 		case <-ctx.Done():
@@ -196,33 +199,36 @@ func (w *Wallet) plan(n identity.Name) (plan, error) {
 		if err != nil {
 			return plan{}, err
 		}
-		p.wait = min(p.wait, w.untilDue(record.Device, schedule, held))
-		p.length = min(p.length, seconds(schedule.Current(w.now()).Length))
+		length := schedule.Current(w.now()).Length
+		lead := seconds(length/4) - spread(record.Device, seconds(length))
+		if purpose == identity.Decrypt {
+			lead = 0
+		}
+		p.wait = min(p.wait, w.untilDue(schedule, held, lead))
+		p.length = min(p.length, seconds(length))
 	}
 	return p, nil
 }
 
-// untilDue returns how long until a key of schedule is due.
-func (w *Wallet) untilDue(device string, s identity.Schedule, held []identity.Epoch) time.Duration {
-	clock := w.clock()
+// untilDue returns how long until a key is due, if the next epoch's is issued for
+// as long as lead before that epoch.
+func (w *Wallet) untilDue(s identity.Schedule, held []identity.Epoch, lead time.Duration) time.Duration {
 	now := w.now()
-	current := s.Current(now)
-	if !slices.Contains(held, current) {
+	if !slices.Contains(held, s.Current(now)) {
 		return 0
 	}
-	end := time.Unix(int64(current.End()), 0)
+	left := time.Unix(int64(s.Current(now).End()), 0).Sub(w.clock())
 	if slices.Contains(held, s.Following(now)) {
-		return max(end.Sub(clock), time.Millisecond)
+		return max(left, time.Millisecond)
 	}
-	lastQuarter := end.Add(-seconds(current.Length / 4))
-	return max(lastQuarter.Add(spread(device, current)).Sub(clock), 0)
+	return max(left-lead, 0)
 }
 
 // spread returns a delay of up to a 16th of an epoch, always the same for one
 // device, so that those who enrolled together do not all come at once.
-func spread(device string, e identity.Epoch) time.Duration {
+func spread(device string, length time.Duration) time.Duration {
 	sum := sha256.Sum256([]byte(device))
-	return seconds(e.Length) / (16 * 256) * time.Duration(sum[0])
+	return length / (16 * 256) * time.Duration(sum[0])
 }
 
 // backoff returns the pause after that many failures in a row: doubled each

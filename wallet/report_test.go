@@ -99,6 +99,20 @@ func TestAKeyThatTheMasterDidNotIssueIsNotStored(t *testing.T) {
 	}
 }
 
+func TestAStoredKeyOfAnotherMasterIsDamage(t *testing.T) {
+	w, n := newTown(t, 2, 2, day).enrolled(t)
+	shown := must(w.Show(n))(t)
+	foreign := storedKey{private: testKey(t).private,
+		key: keyOf(must(w.domain("example.org"))(t), n, shown.Device, identity.Channel, shown.Keys[0].Epoch)}
+	check(t, w.disk.replace(shown.Keys[0].Path, foreign.bytes()))
+	if _, err := w.Source(n).Credential(); !errors.Is(err, ErrDamaged) {
+		t.Errorf("credential: %v", err)
+	}
+	if again := must(w.Show(n))(t); !errors.Is(again.Keys[0].Err, ErrDamaged) {
+		t.Errorf("shown: %+v", again.Keys)
+	}
+}
+
 func TestReportSaysWhatHappenedInWords(t *testing.T) {
 	r := &Report{Name: name(t, "spiffe://example.org/web"), Keys: []KeyReport{{
 		Purpose: identity.Channel, Epoch: identity.Epoch{Start: 86400, Length: 86400}, Err: errors.New("x"),
