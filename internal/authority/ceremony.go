@@ -84,7 +84,7 @@ func (c *ceremonies) start(ctx context.Context, hash [32]byte) ([]byte, error) {
 	}
 	if standing != nil {
 		return nil, problem.New(problem.CeremonyState, "authority %d has confirmed the run %x", p.index, standing.id).
-			WithAdvice("deliver its certificate, or the aborts of %d authorities", p.plan.Threshold())
+			WithAdvice("deliver its certificate or the aborts of %d authorities; if neither can be had, 'milagro ceremony sign' again at each authority", p.plan.Threshold())
 	}
 	party, contribution, err := dkg.NewParty(p.plan, p.index, c.self.signing)
 	if err != nil {
@@ -235,12 +235,18 @@ func (c *ceremonies) abort(ctx context.Context, hash, id [32]byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	if party := c.live[hash]; party != nil {
-		if live, known := party.ID(); known && live == id {
-			c.drop(hash)
-		}
+	party := c.live[hash]
+	if party == nil {
+		return message, nil
 	}
-	return message, nil
+	if live, known := party.ID(); !known || live != id {
+		return message, nil
+	}
+	if result := party.Result(); result != nil {
+		err = c.vault.remove(result.Share.Generation())
+	}
+	c.drop(hash)
+	return message, err
 }
 
 func (c *ceremonies) abortRun(ctx context.Context, hash, id [32]byte, reason string) ([]byte, error) {

@@ -22,18 +22,15 @@ func (c *ceremonies) release(ctx context.Context, hash, id [32]byte, aborts [][]
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	standing, err := c.state.standingRun(ctx, hash)
-	if err != nil {
+	run, err := c.state.confirmedRun(ctx, hash, id)
+	if err != nil || run == nil {
 		return unavailable(problem.Unavailable, err)
-	}
-	if standing == nil || standing.id != id {
-		return nil
 	}
 	if err := c.state.release(ctx, id); err != nil {
 		return unavailable(problem.Unavailable, err)
 	}
 	c.log.Info("run released by aborts", "run", fmt.Sprintf("%x", id))
-	return c.vault.remove(standing.generation)
+	return c.vault.remove(run.generation)
 }
 
 // certificate makes the confirmed share available, durably, and returns the
@@ -47,15 +44,15 @@ func (c *ceremonies) certificate(ctx context.Context, hash [32]byte, b []byte) (
 	if err != nil {
 		return dta.TestShare{}, problem.New(problem.Malformed, "%s", err)
 	}
-	standing, err := c.state.standingRun(ctx, hash)
+	run, err := c.state.confirmedRun(ctx, hash, certificate.ID())
 	if err != nil {
 		return dta.TestShare{}, unavailable(problem.Unavailable, err)
 	}
-	if standing == nil || standing.id != certificate.ID() || standing.generation != certificate.Generation() {
+	if run == nil || run.generation != certificate.Generation() {
 		return dta.TestShare{}, problem.New(problem.CeremonyState, "authority %d has not confirmed the run %x", p.index, certificate.ID()).
 			WithAdvice("if its state was restored from a backup made before the run, it can only be replaced")
 	}
-	share, err := c.vault.load(standing.generation)
+	share, err := c.vault.load(run.generation)
 	if err == nil && !certified(certificate, share, p.index) {
 		err = errOtherShare
 	}
@@ -96,6 +93,9 @@ func (c *ceremonies) trial(ctx context.Context, hash [32]byte, shares []dta.Test
 	}
 	if standing == nil || standing.certificate == nil {
 		return problem.New(problem.CeremonyState, "authority %d has not seen a certificate", p.index)
+	}
+	if standing.tried {
+		return nil
 	}
 	certificate, err := dkg.ParseCertificate(p.plan, standing.certificate)
 	if err != nil {

@@ -22,7 +22,7 @@ type Config struct {
 	// Peers makes requests to the other authorities; a client with a timeout of
 	// ten seconds.
 	Peers *http.Client
-	// Limits bound how often anybody may try; DefaultLimits.
+	// Limits bound how often anybody may try; a zero Rate is that of DefaultLimits.
 	Limits Limits
 }
 
@@ -39,7 +39,7 @@ type Limits struct {
 	Renewals Rate
 }
 
-// Rate is how often, in each window of time.
+// Rate is how often, in each window of time of at least a second.
 type Rate struct {
 	Count  int
 	Window time.Duration
@@ -64,8 +64,14 @@ func (c Config) withDefaults() Config {
 	if c.Peers == nil {
 		c.Peers = &http.Client{Timeout: 10 * time.Second}
 	}
-	if c.Limits == (Limits{}) {
-		c.Limits = DefaultLimits()
+	for rate, otherwise := range map[*Rate]Rate{
+		&c.Limits.Strangers:  DefaultLimits().Strangers,
+		&c.Limits.Enrolments: DefaultLimits().Enrolments,
+		&c.Limits.Renewals:   DefaultLimits().Renewals,
+	} {
+		if *rate == (Rate{}) {
+			*rate = otherwise
+		}
 	}
 	return c
 }

@@ -146,7 +146,7 @@ func (a *Authority) routeCeremony(mux *http.ServeMux) {
 	mux.Handle("GET /v1/ceremony/{plan}", get(a, func(r *http.Request) (dta.CeremonyState, error) {
 		var plan HexHash
 		if err := plan.UnmarshalText([]byte(r.PathValue("plan"))); err != nil {
-			return dta.CeremonyState{}, err
+			return dta.CeremonyState{}, problem.New(problem.Malformed, "%s", err)
 		}
 		return c.report(r.Context(), plan, a.serving())
 	}))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"milagro.dev/dta"
-	"milagro.dev/identity"
 	"milagro.dev/keys"
 )
 
@@ -30,6 +29,7 @@ type collector struct {
 
 // run collects until ctx ends.
 func (c *collector) run(ctx context.Context) {
+	c.ask(ctx)
 	pause := stampRetry
 	for {
 		wait := stampCheck
@@ -47,6 +47,22 @@ func (c *collector) run(ctx context.Context) {
 			timer.Stop()
 			pause = stampRetry
 		case <-timer.C:
+		}
+	}
+}
+
+// ask looks once, at the start, for a document that came while nobody was here.
+func (c *collector) ask(ctx context.Context) {
+	s, err := c.documents.published()
+	if err != nil {
+		return
+	}
+	for _, peer := range s.Document.Authorities() {
+		if peer.Ed25519.Equal(c.documents.self.card.Ed25519) {
+			continue
+		}
+		if err := c.catchUp(ctx, peer.URL, s.Document); err != nil {
+			c.log.Debug("no news", "authority", peer.Index, "error", err)
 		}
 	}
 }
@@ -130,7 +146,7 @@ func (c *collector) accept(ctx context.Context, s *served, day uint32, a stampAn
 		return a.err
 	}
 	if a.share.Revision > s.Document.Revision() {
-		return errors.Join(fmt.Errorf("it serves revision %d", a.share.Revision), c.catchUp(ctx, a.from.URL, s.Document.ID()))
+		return errors.Join(fmt.Errorf("it serves revision %d", a.share.Revision), c.catchUp(ctx, a.from.URL, s.Document))
 	}
 	if hash := s.Document.Hash(); string(a.share.Hash) != string(hash[:]) || a.share.Day != day {
 		return errors.New("it stamps something else")
@@ -142,13 +158,17 @@ func (c *collector) accept(ctx context.Context, s *served, day uint32, a stampAn
 	return share.Verify(s.Document.FreshPoint(day), a.from.Public)
 }
 
-// catchUp serves the document of a peer, once its signature is verified.
-func (c *collector) catchUp(ctx context.Context, url string, id identity.DomainID) error {
+// catchUp serves the document of a peer if it is higher, once its signature is
+// verified.
+func (c *collector) catchUp(ctx context.Context, url string, current *dta.Document) error {
 	p, err := c.client.Domain(ctx, url)
 	if err != nil {
 		return err
 	}
-	if err := p.Verify(id); err != nil {
+	if p.Document.Hash() == current.Hash() || p.Document.Revision() < current.Revision() {
+		return nil
+	}
+	if err := p.Verify(current.ID()); err != nil {
 		return err
 	}
 	return c.documents.adopt(ctx, p)

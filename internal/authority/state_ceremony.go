@@ -39,12 +39,18 @@ type outcome struct {
 	tried       bool
 }
 
-// signPlan remembers that the operator agreed to a plan.
+// signPlan remembers that the operator agreed to a plan. When he does so again,
+// a run that was confirmed and came to no end blocks the plan no more; its share
+// stays, for the certificate that may still come.
 func (s *state) signPlan(ctx context.Context, p signedPlan, now time.Time) error {
 	hash := p.plan.Hash()
 	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := exec(ctx, tx, "INSERT INTO plans (hash, plan, place, signed) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
 			hash[:], p.plan.Bytes(), int64(p.index), micros(now))
+		if err != nil {
+			return err
+		}
+		_, err = exec(ctx, tx, "UPDATE runs SET superseded = TRUE WHERE plan = ? AND choice = 'confirm'", hash[:])
 		return err
 	})
 }
@@ -125,9 +131,16 @@ func scanOutcome(row interface{ Scan(...any) error }) (o outcome, err error) {
 }
 
 // standingRun returns the run of a plan that this authority confirmed and that
-// is not proved aborted, or nil.
+// counts: it is certified, or neither proved aborted nor superseded. Else nil.
 func (s *state) standingRun(ctx context.Context, plan [32]byte) (*outcome, error) {
-	return s.run(ctx, "WHERE plan = ? AND choice = 'confirm' AND NOT released", plan[:])
+	return s.run(ctx, `WHERE plan = ? AND choice = 'confirm' AND NOT released AND (NOT superseded OR certificate IS NOT NULL)
+		ORDER BY certificate IS NULL, chosen LIMIT 1`, plan[:])
+}
+
+// confirmedRun returns the run with this id if this authority confirmed it and
+// it is not proved aborted, else nil.
+func (s *state) confirmedRun(ctx context.Context, plan, id [32]byte) (*outcome, error) {
+	return s.run(ctx, "WHERE plan = ? AND id = ? AND choice = 'confirm' AND NOT released", plan[:], id[:])
 }
 
 // lastAbort returns the run of a plan that this authority aborted last, or nil.

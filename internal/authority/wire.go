@@ -2,10 +2,10 @@ package authority
 
 import (
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"milagro.dev/identity"
-	"milagro.dev/internal/problem"
 )
 
 // Registration is a one-time code that was made for a name. The code is a
@@ -96,7 +96,7 @@ func (h HexHash) MarshalText() ([]byte, error) { return []byte(h.String()), nil 
 func (h *HexHash) UnmarshalText(text []byte) error {
 	b, err := hex.DecodeString(string(text))
 	if err != nil || len(b) != len(h) || hex.EncodeToString(b) != string(text) {
-		return problem.New(problem.Malformed, "a hash is 64 lower-case hexadecimal digits")
+		return errors.New("a hash is 64 lower-case hexadecimal digits")
 	}
 	*h = HexHash(b)
 	return nil

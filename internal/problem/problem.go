@@ -27,8 +27,9 @@ import (
 // ContentType is the media type of a problem (RFC 9457, 3).
 const ContentType = "application/problem+json"
 
-// MaxBytes is the largest problem document that Read takes, in bytes.
-const MaxBytes = 16 << 10
+// MaxBytes is the largest problem document that Read takes, in bytes: one with
+// the blame file of a ceremony of 16 in it.
+const MaxBytes = 1 << 20
 
 // typePrefix precedes the kind in the member "type".
 const typePrefix = "urn:milagro:problem:"

@@ -92,7 +92,10 @@ func Prepare(ctx context.Context, cfg Config) (*Domain, error) {
 	if d.Plan, err = dkg.NewPlan(terms); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return d, d.SignPlan(ctx)
+	if err := d.SignPlan(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
 }
 
 func (c Config) withDefaults() Config {
@@ -118,7 +121,7 @@ func (c Config) withDefaults() Config {
 func (d *Domain) SignPlan(ctx context.Context) error {
 	for _, m := range d.Members {
 		if _, err := m.Operator().SignPlan(ctx, d.Plan.Bytes()); err != nil {
-			return errors.Join(err, d.Close())
+			return err
 		}
 	}
 	return nil

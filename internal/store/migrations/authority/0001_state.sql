@@ -10,7 +10,8 @@ CREATE TABLE plans (
 
 -- What this authority signed last in a run of a plan: Confirm or Abort, one row
 -- and so never both. A confirmed run ends as certified, or as released by the
--- aborts of t authorities.
+-- aborts of t authorities; superseded means that the operator agreed to the plan
+-- again, so that another run may begin while the end of this one is unknown.
 CREATE TABLE runs (
     id          BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 32),
     plan        BLOB    NOT NULL REFERENCES plans (hash),
@@ -20,9 +21,10 @@ CREATE TABLE runs (
     certificate BLOB,
     tried       BOOLEAN NOT NULL DEFAULT FALSE,
     released    BOOLEAN NOT NULL DEFAULT FALSE,
+    superseded  BOOLEAN NOT NULL DEFAULT FALSE,
     chosen      BIGINT  NOT NULL
 );
-CREATE UNIQUE INDEX one_confirmed_run ON runs (plan) WHERE choice = 'confirm' AND NOT released;
+CREATE UNIQUE INDEX one_confirmed_run ON runs (plan) WHERE choice = 'confirm' AND NOT released AND NOT superseded;
 
 -- Documents to which the operator agreed through the admin socket.
 CREATE TABLE agreements (
