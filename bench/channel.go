@@ -1,0 +1,199 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"net"
+	"net/url"
+	"time"
+
+	"milagro.dev/identity"
+	"milagro.dev/idtls"
+	"milagro.dev/internal/pairing"
+	"milagro.dev/keys"
+)
+
+const chain = "mtls-p256-chain"
+
+var channelSubjects = []subject{
+	{name: "channel-warm", against: chain, clock: processor, setup: channelWarm},
+	{name: "channel-cold", against: chain, clock: processor, setup: channelCold},
+}
+
+const (
+	web = "spiffe://bench.example/web"
+	api = "spiffe://bench.example/api"
+)
+
+// handshakes is one full mutual handshake over loopback, both ends in this
+// process; before, if any, is part of the set-up and done within it.
+func handshakes(client, server *tls.Config, before func()) (op, func(), error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return op{}, nil, err
+	}
+	accepted := make(chan error)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			err = tls.Server(conn, server).Handshake()
+			conn.Close()
+			accepted <- err
+		}
+	}()
+	one := func() error {
+		before()
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		return errors.Join(tls.Client(conn, client).Handshake(), <-accepted)
+	}
+	return each(one), func() { listener.Close() }, one()
+}
+
+// member is one name of a domain whose master the benchmark holds.
+type member struct {
+	credential *idtls.Credential
+	domain     func() *idtls.Domain
+}
+
+// Credential returns the same credential every time.
+func (m *member) Credential() (*idtls.Credential, error) { return m.credential, nil }
+
+// forget makes m verify as if it had never seen anybody.
+func (m *member) forget() { m.credential.Domain = m.domain() }
+
+func newMember(s pairing.Secret, name string) (*member, error) {
+	master, err := keys.ParseMaster(s.G2().Bytes())
+	if err != nil {
+		return nil, err
+	}
+	id, err := identity.NewDomainID("bench.example", master.Point())
+	if err != nil {
+		return nil, err
+	}
+	now := uint64(time.Now().Unix())
+	key := identity.Key{Domain: id, Purpose: identity.Channel, Name: mustName(name), Device: identity.DeviceHash{1}, Epoch: identity.EpochAt(now, epochLength)}
+	point, err := key.Point()
+	if err != nil {
+		return nil, err
+	}
+	private, err := keys.ParsePrivate(point.MulSecret(s).Expose())
+	if err != nil {
+		return nil, err
+	}
+	domain := func() *idtls.Domain {
+		return &idtls.Domain{ID: id, Name: "bench.example", Master: master, Schedule: identity.Schedule{Length: epochLength}, Suites: []uint8{idtls.SuiteIdentityKey}}
+	}
+	return &member{credential: &idtls.Credential{Name: key.Name, Device: key.Device, Epoch: key.Epoch, Key: private, Domain: domain()}, domain: domain}, nil
+}
+
+// channelWarm has both ends meet again: each has verified the other's binding.
+func channelWarm() (*bench, error) { return channel(func(*member) {}) }
+
+// channelCold has both ends meet for the first time, each time.
+func channelCold() (*bench, error) { return channel((*member).forget) }
+
+func channel(before func(*member)) (*bench, error) {
+	s := pairing.RandomSecret()
+	client, err := newMember(s, web)
+	if err != nil {
+		return nil, err
+	}
+	server, err := newMember(s, api)
+	if err != nil {
+		return nil, err
+	}
+	clientConfig, err := idtls.ClientConfig(client, idtls.Exactly(mustName(api)))
+	if err != nil {
+		return nil, err
+	}
+	serverConfig, err := idtls.ServerConfig(server, idtls.Exactly(mustName(web)))
+	if err != nil {
+		return nil, err
+	}
+	own, stop, err := handshakes(clientConfig, serverConfig, func() { before(client); before(server) })
+	if err != nil {
+		return nil, err
+	}
+	reference, stopReference, err := chainHandshakes()
+	return &bench{own: own, reference: reference, done: func() { stop(); stopReference() }}, err
+}
+
+// chainHandshakes is the reference: mutual TLS with P-256 certificates, root
+// not sent, intermediate and leaf sent, the same names and key usage, tickets
+// off.
+func chainHandshakes() (op, func(), error) {
+	root, err := newAuthority("root", nil)
+	if err != nil {
+		return op{}, nil, err
+	}
+	middle, err := newAuthority("intermediate", root)
+	if err != nil {
+		return op{}, nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(root.certificate)
+	clientLeaf, err := middle.leaf(web, x509.ExtKeyUsageClientAuth)
+	if err != nil {
+		return op{}, nil, err
+	}
+	serverLeaf, err := middle.leaf(api, x509.ExtKeyUsageServerAuth)
+	if err != nil {
+		return op{}, nil, err
+	}
+	client := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: "api.bench.example", Certificates: []tls.Certificate{clientLeaf}}
+	server := &tls.Config{MinVersion: tls.VersionTLS13, ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert,
+		Certificates: []tls.Certificate{serverLeaf}, SessionTicketsDisabled: true}
+	return handshakes(client, server, func() {})
+}
+
+// authority is a certificate authority of the reference.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newAuthority(name string, parent *authority) (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	if parent == nil {
+		parent = &authority{certificate: template, key: key}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent.certificate, key.Public(), parent.key)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := x509.ParseCertificate(der)
+	return &authority{certificate: certificate, key: key}, err
+}
+
+func (a *authority) leaf(name string, usage x509.ExtKeyUsage) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	uri, err := url.Parse(name)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage}, URIs: []*url.URL{uri}, DNSNames: []string{"api.bench.example"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	return tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}, err
+}
