@@ -241,37 +241,59 @@ func send(url string, sealed []byte) error {
 func enrolments(thresholds ...int) []subject {
 	var list []subject
 	for _, t := range thresholds {
-		list = append(list, subject{name: fmt.Sprintf("enrol-t%d", t), clock: wall, setup: func() (*bench, error) {
-			d, err := newDomain(t, t)
+		s := subject{name: fmt.Sprintf("enrol-t%d", t), clock: wall, setup: func() (*bench, error) {
+			own, done, err := enrolment(t)
 			if err != nil {
 				return nil, err
 			}
-			a, err := newApplicant(d, web)
-			if err != nil {
-				return nil, err
-			}
-			return &bench{own: each(a.enrol), done: func() { d.Close() }}, nil
-		}})
+			reference, doneReference, err := enrolment(thresholds[0])
+			return &bench{own: own, reference: reference, done: func() { done(); doneReference() }}, err
+		}}
+		if t != thresholds[0] {
+			s.against = list[0].name
+		}
+		list = append(list, s)
 	}
 	return list
 }
 
-// registered is one request at an authority that has so many names registered:
-// the cost must not grow with them.
+func enrolment(t int) (op, func(), error) {
+	d, err := newDomain(t, t)
+	if err != nil {
+		return op{}, nil, err
+	}
+	a, err := newApplicant(d, web)
+	if err != nil {
+		return op{}, nil, err
+	}
+	return each(a.enrol), func() { d.Close() }, nil
+}
+
+// registered is one request at an authority that has so many names registered,
+// against one that has the first count of them: the cost must not grow.
 func registered(counts ...int) []subject {
 	var list []subject
 	for _, names := range counts {
-		list = append(list, subject{name: fmt.Sprintf("request-names-%d", names), clock: wall, setup: func() (*bench, error) {
-			return withNames(names)
-		}})
+		s := subject{name: fmt.Sprintf("request-names-%d", names), clock: wall, setup: func() (*bench, error) {
+			own, done, err := withNames(names)
+			if err != nil {
+				return nil, err
+			}
+			reference, doneReference, err := withNames(counts[0])
+			return &bench{own: own, reference: reference, done: func() { done(); doneReference() }}, err
+		}}
+		if names != counts[0] {
+			s.against = list[0].name
+		}
+		list = append(list, s)
 	}
 	return list
 }
 
-func withNames(count int) (*bench, error) {
+func withNames(count int) (op, func(), error) {
 	d, err := newDomain(2, 2)
 	if err != nil {
-		return nil, err
+		return op{}, nil, err
 	}
 	const chunk = 500
 	for from := 0; from < count; from += chunk {
@@ -279,14 +301,13 @@ func withNames(count int) (*bench, error) {
 		for i := from; i < min(from+chunk, count); i++ {
 			names = append(names, mustName(fmt.Sprintf("spiffe://bench.example/name-%d", i)))
 		}
-		_, err := d.Members[0].Operator().Register(context.Background(), names, identity.Channel, time.Now().Add(time.Hour))
-		if err != nil {
-			return nil, err
+		if _, err := d.Members[0].Operator().Register(context.Background(), names, identity.Channel, time.Now().Add(time.Hour)); err != nil {
+			return op{}, nil, err
 		}
 	}
 	a, err := newApplicant(d, web)
 	if err != nil {
-		return nil, err
+		return op{}, nil, err
 	}
-	return &bench{own: requests(a), done: func() { d.Close() }}, nil
+	return requests(a), func() { d.Close() }, nil
 }
