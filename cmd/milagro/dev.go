@@ -1,0 +1,305 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"milagro.dev/dta"
+	"milagro.dev/identity"
+	"milagro.dev/wallet"
+)
+
+const devDomain = "dev.example"
+
+// devState is what a second start on the same directory goes on with.
+type devState struct {
+	Threshold   int      `json:"threshold"`
+	Authorities []string `json:"authorities"` // addresses
+	Web         string   `json:"web"`
+	API         string   `json:"api"`
+	Page        string   `json:"page"`
+}
+
+func devCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "dev", Short: "run a whole trust domain on this machine", Args: exactly(),
+		Example: "  milagro dev\n  milagro dev --authorities 5 --threshold 3 --dir ./domain",
+		Long: `Start authorities in processes of their own, hold a ceremony, and let two services
+talk over identity TLS: spiffe://dev.example/web calls spiffe://dev.example/api every
+second. A line that begins with 'ready' says that everything answers; the lines before
+it say what runs where, and what to try. Ctrl-C stops everything.`,
+	}
+	n := cmd.Flags().Int("authorities", 3, "how many authorities")
+	threshold := cmd.Flags().Int("threshold", 0, "how many of them make a key (default all)")
+	dir := cmd.Flags().String("dir", "", "keep everything in this directory, and go on with what is there (default temporary)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		d := &dev{began: time.Now(), out: cmd.OutOrStdout(), dir: *dir}
+		if d.dir == "" {
+			temporary, err := os.MkdirTemp("", "milagro-dev-")
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(temporary)
+			d.dir = temporary
+		}
+		if err := d.load(cmd, *n, *threshold); err != nil {
+			return err
+		}
+		err := d.run(cmd.Context())
+		return stopped(cmd, errors.Join(err, d.stop()))
+	}
+	cmd.AddCommand(devServiceCommand())
+	return cmd
+}
+
+// dev is one run of 'milagro dev'.
+type dev struct {
+	began    time.Time
+	out      io.Writer
+	dir      string
+	state    devState
+	town     *town
+	services []*child // api, then web
+}
+
+// load reads the directory's state or makes it.
+func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
+	if d.dir, err = filepath.Abs(d.dir); err != nil {
+		return err
+	}
+	path := filepath.Join(d.dir, "dev.json")
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if err = d.create(n, threshold); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if err := json.Unmarshal(b, &d.state); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		other := cmd.Flags().Changed("authorities") && n != len(d.state.Authorities) ||
+			cmd.Flags().Changed("threshold") && threshold != d.state.Threshold
+		if other {
+			return withHint(fmt.Errorf("%s holds a domain of %d authorities, %d of which make a key", d.dir, len(d.state.Authorities), d.state.Threshold),
+				"choose another --dir for another domain")
+		}
+	}
+	d.town = newTown(d.dir, devDomain, d.state.Threshold, 86_400, d.state.Authorities)
+	return nil
+}
+
+func (d *dev) create(n, threshold int) error {
+	if threshold == 0 {
+		threshold = n
+	}
+	if n < 2 || n > dta.MaxAuthorities || threshold < 2 || threshold > n {
+		return fmt.Errorf("%d of %d authorities: there are 2 to %d, and 2 to all of them make a key", threshold, n, dta.MaxAuthorities)
+	}
+	addresses, err := freeAddresses(n + 3)
+	if err != nil {
+		return err
+	}
+	d.state = devState{Threshold: threshold, Authorities: addresses[:n], Web: addresses[n], API: addresses[n+1], Page: addresses[n+2]}
+	b, err := json.MarshalIndent(d.state, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return err
+	}
+	return writeNew(filepath.Join(d.dir, "dev.json"), 0o600, b)
+}
+
+// run starts everything, says so, and waits for the end.
+func (d *dev) run(ctx context.Context) error {
+	if err := d.town.start(ctx); err != nil {
+		return err
+	}
+	you, err := d.enrolAll(ctx)
+	if err != nil {
+		return err
+	}
+	if err := await(ctx, d.services[1], func() error { return answers(ctx, "http://"+d.state.Page) }); err != nil {
+		return err
+	}
+	published, err := d.town.published.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.domainFile(), append(published, '\n'), 0o644); err != nil {
+		return err
+	}
+	d.explain()
+	fmt.Fprintf(d.out, "ready after %.1f s; Ctrl-C stops everything\n", time.Since(d.began).Seconds())
+	keeping, ctx := errgroup.WithContext(ctx)
+	keeping.Go(func() error { return you.Keep(ctx, d.town.name("you")) })
+	keeping.Go(func() error { return d.watch(ctx) })
+	return keeping.Wait()
+}
+
+// enrolAll starts both services and enrols the user beside them.
+func (d *dev) enrolAll(ctx context.Context) (*wallet.Wallet, error) {
+	you, err := wallet.Open(wallet.Config{Dir: d.walletDir("you")})
+	if err != nil {
+		return nil, err
+	}
+	if err := d.service(ctx, "api", "--listen", d.state.API); err != nil {
+		return nil, err
+	}
+	err = d.service(ctx, "web", "--listen", d.state.Web, "--page", d.state.Page,
+		"--call", "https://"+d.state.API+"/", "--to", d.town.name("api").String())
+	if err != nil {
+		return nil, err
+	}
+	codes, err := d.codes(ctx, "you")
+	if err != nil {
+		return nil, err
+	}
+	return you, enrolOnce(ctx, you, enrolment{name: d.town.name("you"), url: d.town.members[0].url(), fingerprint: d.town.fingerprint(), codes: codes})
+}
+
+func (d *dev) service(ctx context.Context, path string, args ...string) error {
+	codes, err := d.codes(ctx, path)
+	if err != nil {
+		return err
+	}
+	args = append([]string{"dev", "service", "--name", d.town.name(path).String(), "--dir", d.walletDir(path),
+		"--authority", d.town.members[0].url(), "--fingerprint", d.town.fingerprint().String(), "--codes", codes}, args...)
+	c, err := startChild(path, filepath.Join(d.dir, "logs", path+".log"), args...)
+	if err == nil {
+		d.services = append(d.services, c)
+	}
+	return err
+}
+
+// codes writes the one-time codes for a name into a file that who enrols
+// removes; a name that has a wallet needs none.
+func (d *dev) codes(ctx context.Context, path string) (string, error) {
+	file := filepath.Join(d.dir, path+".codes")
+	w, err := wallet.Open(wallet.Config{Dir: d.walletDir(path)})
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.Show(d.town.name(path)); err == nil {
+		return file, nil
+	}
+	if _, err := os.Stat(file); err == nil {
+		return file, nil // of a start that was interrupted: they may be half used
+	}
+	codes, err := d.town.register(ctx, d.town.name(path))
+	if err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	for _, code := range codes {
+		fmt.Fprintln(&b, code.Canonical())
+	}
+	return file, writeNew(file, 0o600, b.Bytes())
+}
+
+// watch ends when a child does.
+func (d *dev) watch(ctx context.Context) error {
+	ended := make(chan *child)
+	for _, c := range d.children() {
+		go func() {
+			<-c.over
+			select {
+			case ended <- c:
+			case <-ctx.Done():
+			}
+		}()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case c := <-ended:
+		select { // Ctrl-C reaches the children too, perhaps first
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+			return c.failure()
+		}
+	}
+}
+
+func (d *dev) children() []*child {
+	all := slices.Clone(d.services)
+	for _, m := range d.town.members {
+		if m.process != nil {
+			all = append(all, m.process)
+		}
+	}
+	return all
+}
+
+// stop ends every child, the services first.
+func (d *dev) stop() error {
+	var errs []error
+	for _, c := range d.services {
+		errs = append(errs, c.stop())
+	}
+	http.DefaultClient.CloseIdleConnections()
+	return errors.Join(append(errs, d.town.stop())...)
+}
+
+func (d *dev) walletDir(path string) string { return filepath.Join(d.dir, "wallets", path) }
+func (d *dev) domainFile() string           { return filepath.Join(d.dir, "domain.json") }
+
+// explain says what runs where and what to try.
+func (d *dev) explain() {
+	rows := [][]string{{"WHAT", "WHERE", "KEEPS ITS STATE IN"}}
+	for i, m := range d.town.members {
+		rows = append(rows, []string{fmt.Sprintf("authority %d", i+1), m.url(), m.dir})
+	}
+	rows = append(rows,
+		[]string{d.town.name("api").String(), "https://" + d.state.API + "/ (identity TLS)", d.walletDir("api")},
+		[]string{d.town.name("web").String(), "https://" + d.state.Web + "/ (identity TLS)", d.walletDir("web")},
+		[]string{"its last call to api", "http://" + d.state.Page + "/", "-"})
+	fmt.Fprintf(d.out, "trust domain %s, %d of %d authorities make a key\n%v\n\n", devDomain, d.state.Threshold, len(d.town.members), d.town.fingerprint())
+	table(d.out, rows...)
+	fmt.Fprintf(d.out, "\ntry:\n")
+	for _, command := range d.commands() {
+		fmt.Fprintf(d.out, "  %s\n", command)
+	}
+	fmt.Fprintln(d.out)
+}
+
+// commands returns five commands that work when pasted into a shell.
+func (d *dev) commands() []string {
+	self, err := os.Executable()
+	if err != nil {
+		self = "milagro"
+	}
+	you := d.town.name("you").String()
+	lines := [][]string{
+		{"domain", "status", devDomain, "--dir", d.walletDir("you")},
+		{"curl", "--as", you, "--to", d.town.name("api").String(), "https://" + d.state.API + "/", "--dir", d.walletDir("you")},
+		{"renew", you, "--dir", d.walletDir("you")},
+		{"dta", "register", d.town.name("laptop").String(), "--purpose", string(identity.Channel), "--dir", d.town.members[0].dir},
+		{"ceremony", "verify", d.domainFile(), "--fingerprint", d.town.fingerprint().String()},
+	}
+	var commands []string
+	for _, words := range lines {
+		text := quote(self)
+		for _, word := range words {
+			text += " " + quote(word)
+		}
+		commands = append(commands, strings.TrimSpace(text))
+	}
+	return commands
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"milagro.dev/dta"
+	"milagro.dev/identity"
+	"milagro.dev/internal/authority"
+	"milagro.dev/internal/ceremony"
+	"milagro.dev/internal/dkg"
+)
+
+// town is a trust domain on this machine: each authority a process with a
+// directory of its own, under one directory.
+type town struct {
+	dir       string
+	domain    string
+	threshold int
+	epoch     uint32 // of purpose channel, in seconds
+	members   []*member
+	published *dta.Published
+}
+
+// member is one authority of a town.
+type member struct {
+	dir     string
+	log     string
+	address string
+	process *child
+}
+
+func newTown(dir, domain string, threshold int, epoch uint32, addresses []string) *town {
+	t := &town{dir: dir, domain: domain, threshold: threshold, epoch: epoch}
+	for i, address := range addresses {
+		name := fmt.Sprintf("dta-%d", i+1)
+		t.members = append(t.members, &member{dir: filepath.Join(dir, name), log: filepath.Join(dir, "logs", name+".log"), address: address})
+	}
+	return t
+}
+
+// freeAddresses returns n loopback addresses on which nobody listens now.
+func freeAddresses(n int) ([]string, error) {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all at the end, so that none is found twice
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses, nil
+}
+
+func (m *member) url() string { return "http://" + m.address }
+
+func (m *member) operator() *authority.Operator {
+	return authority.NewOperator(authority.SocketPath(m.dir))
+}
+
+// start serves an authority, after making its keys if it has none.
+func (m *member) start(ctx context.Context, name string) error {
+	if _, err := authority.ReadCard(m.dir); errors.Is(err, os.ErrNotExist) {
+		if err := m.init(ctx, name); err != nil {
+			return err
+		}
+	}
+	return m.run(ctx, "dta", "serve", "--dir", m.dir, "--listen", m.address, "--until-stdin-closes")
+}
+
+// init makes the keys in a process of their own.
+func (m *member) init(ctx context.Context, name string) error {
+	process, err := startChild(name, m.log, "dta", "init", "--dir", m.dir, "--name", name, "--url", m.url())
+	if err != nil {
+		return err
+	}
+	select {
+	case <-process.over:
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), process.stop())
+	}
+	if process.err != nil {
+		return process.failure()
+	}
+	return nil
+}
+
+// run starts the authority's process and waits until it answers.
+func (m *member) run(ctx context.Context, args ...string) error {
+	process, err := startChild(filepath.Base(m.dir), m.log, args...)
+	if err != nil {
+		return err
+	}
+	m.process = process
+	return await(ctx, process, func() error {
+		if _, err := m.operator().Status(ctx); err != nil {
+			return err
+		}
+		return answers(ctx, m.url()+"/healthz")
+	})
+}
+
+// stop ends the authority's process, if it runs.
+func (m *member) stop() error {
+	if m.process == nil {
+		return nil
+	}
+	defer func() { m.process = nil }()
+	return m.process.stop()
+}
+
+// await asks until the answer is nil, as long as process lives.
+func await(ctx context.Context, process *child, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-process.over:
+			return process.failure()
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// answers returns nil iff url answers 200.
+func answers(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, response.Status)
+	}
+	return nil
+}
+
+// start serves all authorities and makes their master, unless they have one.
+func (t *town) start(ctx context.Context) error {
+	var starting errgroup.Group
+	for i, m := range t.members {
+		starting.Go(func() error { return m.start(ctx, fmt.Sprintf("operator %d", i+1)) })
+	}
+	if err := starting.Wait(); err != nil {
+		return err
+	}
+	plan, err := t.plan()
+	if err != nil {
+		return err
+	}
+	for _, m := range t.members {
+		if _, err := m.operator().SignPlan(ctx, plan.Bytes()); err != nil {
+			return err
+		}
+	}
+	c := ceremony.Coordinator{Client: new(dta.Client), Plan: plan, Now: unixNow}
+	if t.published, err = c.Run(ctx); err != nil {
+		return err
+	}
+	return t.ready(ctx)
+}
+
+// plan returns the plan that the town began with, or writes one.
+func (t *town) plan() (*dkg.Plan, error) {
+	path := filepath.Join(t.dir, "plan.txt")
+	if b, err := readArmour(path, nil); err == nil {
+		return dkg.ParsePlan(b)
+	}
+	terms := dkg.Terms{Kind: dkg.Public, Domain: t.domain, Threshold: uint32(t.threshold),
+		Schedules: []dkg.Schedule{{Purpose: identity.Channel, Length: t.epoch}, {Purpose: identity.Decrypt, Length: 86_400}}}
+	for _, m := range t.members {
+		card, err := authority.ReadCard(m.dir)
+		if err != nil {
+			return nil, err
+		}
+		terms.Cards = append(terms.Cards, card)
+	}
+	plan, err := dkg.NewPlan(terms)
+	if err != nil {
+		return nil, err
+	}
+	return plan, writeNew(path, 0o644, armour(plan.Bytes()))
+}
+
+// ready waits until every authority issues keys from a stamped document.
+func (t *town) ready(ctx context.Context) error {
+	for _, m := range t.members {
+		err := await(ctx, m.process, func() error {
+			s, err := m.operator().Status(ctx)
+			if err == nil && (!s.Ready || s.Domain == nil || !s.Domain.Fresh) {
+				err = fmt.Errorf("%s is not ready: %s", m.url(), s.Why)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *town) fingerprint() identity.DomainID { return t.published.Document.ID() }
+
+func (t *town) name(path string) identity.Name {
+	n, err := identity.ParseName("spiffe://" + t.domain + "/" + path)
+	if err != nil {
+		panic(err) // a constant of ours
+	}
+	return n
+}
+
+// register returns a one-time code of every authority that runs.
+func (t *town) register(ctx context.Context, name identity.Name) (map[uint32]dta.Code, error) {
+	codes := map[uint32]dta.Code{}
+	for i, m := range t.members {
+		if m.process == nil {
+			continue
+		}
+		made, err := m.operator().Register(ctx, []identity.Name{name}, identity.Channel, time.Now().Add(time.Hour))
+		if err != nil {
+			return nil, err
+		}
+		if codes[uint32(i+1)], err = dta.ParseCode(made[0].Code); err != nil {
+			return nil, err
+		}
+	}
+	return codes, nil
+}
+
+// stop ends all authorities.
+func (t *town) stop() error {
+	var errs []error
+	for _, m := range t.members {
+		errs = append(errs, m.stop())
+	}
+	return errors.Join(errs...)
+}
