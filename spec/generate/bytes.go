@@ -58,19 +58,56 @@ func groupsPage() (*spec.Page, error) {
 			spec.Case{"what": "g1 mul", "scalar": hexOf(s.Expose()), "bytes": hexOf(s.G1().Bytes())},
 			spec.Case{"what": "g2 mul", "scalar": hexOf(s.Expose()), "bytes": hexOf(s.G2().Bytes())})
 	}
-	for _, message := range []string{"", "abc", strings.Repeat("a", 200)} {
-		h, err := pairing.HashToScalar("MILAGRO-V1-IBS-SCALAR_XMD:SHA-256", []byte(message))
-		if err != nil {
-			return nil, err
-		}
-		g1DST := "MILAGRO-V1-CHANNEL-BLS12381G1_XMD:SHA-256_SSWU_RO_"
-		p.Accept = append(p.Accept,
-			spec.Case{"what": "hash to g1", "dst": g1DST, "message": hexOf([]byte(message)), "bytes": hexOf(pairing.HashToG1(g1DST, []byte(message)).Bytes())},
-			spec.Case{"what": "hash to scalar", "dst": "MILAGRO-V1-IBS-SCALAR_XMD:SHA-256", "message": hexOf([]byte(message)), "bytes": hexOf(h.Bytes())})
+	for _, b := range [][]byte{pairing.G1Generator().Bytes(), pairing.G1Generator().Neg().Bytes()} {
+		p.Accept = append(p.Accept, spec.Case{"what": "g1", "bytes": hexOf(b)})
 	}
+	for _, b := range [][]byte{pairing.G2Generator().Bytes(), pairing.G2Generator().Neg().Bytes()} {
+		p.Accept = append(p.Accept, spec.Case{"what": "g2", "bytes": hexOf(b)})
+	}
+	if err := addHashes(p); err != nil {
+		return nil, err
+	}
+	order3, err := plusOrderThree(hexOf(pairing.G1Generator().Bytes()))
+	if err != nil {
+		return nil, err
+	}
+	lower := append(pairing.G2Generator().Bytes()[:48], notCanonical(48)...)
+	lower[48] &^= 0x80
 	p.Refuse = append(badPoints("g1", pairing.G1Generator().Bytes()), badPoints("g2", pairing.G2Generator().Bytes())...)
+	p.Refuse = append(p.Refuse, spec.Case{"what": "g1", "bytes": order3, "reason": "a component of order 3"},
+		spec.Case{"what": "g2", "bytes": hexOf(lower), "reason": "second coordinate not below p"})
 	p.Refuse = append(p.Refuse, badScalars()...)
 	return p, nil
+}
+
+// addHashes has a case for each DST in use, and long messages under one.
+func addHashes(p *spec.Page) error {
+	toG1 := func(use, message string) {
+		dst := "MILAGRO-V1-" + use + "-BLS12381G1_XMD:SHA-256_SSWU_RO_"
+		p.Accept = append(p.Accept, spec.Case{"what": "hash to g1", "dst": dst, "message": hexOf([]byte(message)),
+			"bytes": hexOf(pairing.HashToG1(dst, []byte(message)).Bytes())})
+	}
+	toScalar := func(use, message string) error {
+		dst := "MILAGRO-V1-" + use + "-SCALAR_XMD:SHA-256"
+		h, err := pairing.HashToScalar(dst, []byte(message))
+		p.Accept = append(p.Accept, spec.Case{"what": "hash to scalar", "dst": dst, "message": hexOf([]byte(message)), "bytes": hexOf(h.Bytes())})
+		return err
+	}
+	for _, use := range []string{"CHANNEL", "DECRYPT", "DOCUMENT", "FRESH", "MPIN", "PERMIT", "TEST"} {
+		toG1(use, "abc")
+	}
+	for _, message := range []string{"", strings.Repeat("a", 200)} {
+		toG1("CHANNEL", message)
+		if err := toScalar("IBS", message); err != nil {
+			return err
+		}
+	}
+	for _, use := range []string{"IBS", "DLEQ", "POP"} {
+		if err := toScalar(use, "abc"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // badPoints are the classes that a decoder refuses, made from a good point.

@@ -12,7 +12,6 @@ import (
 	"github.com/btcsuite/btcd/btcutil/bech32"
 
 	"milagro.dev/identity"
-	"milagro.dev/keys"
 	"milagro.dev/spec"
 )
 
@@ -268,9 +267,4 @@ func badKeys(all, k identity.Key) []spec.Case {
 	}
 	add("service "+swap(k.Service != (identity.ServiceID{})), bad)
 	return list
-}
-
-// generation is the one that the vectors are of.
-func generation() keys.Generation {
-	return keys.Generation{Counter: 1, Hash: sha256.Sum256([]byte("generation"))}
 }
