@@ -31,6 +31,7 @@ type town struct {
 
 // member is one authority of a town.
 type member struct {
+	name    string
 	dir     string
 	log     string
 	address string
@@ -41,7 +42,8 @@ func newTown(dir, domain string, threshold int, epoch uint32, addresses []string
 	t := &town{dir: dir, domain: domain, threshold: threshold, epoch: epoch}
 	for i, address := range addresses {
 		name := fmt.Sprintf("dta-%d", i+1)
-		t.members = append(t.members, &member{dir: filepath.Join(dir, name), log: filepath.Join(dir, "logs", name+".log"), address: address})
+		t.members = append(t.members, &member{name: fmt.Sprintf("operator %d", i+1), address: address,
+			dir: filepath.Join(dir, name), log: filepath.Join(dir, "logs", name+".log")})
 	}
 	return t
 }
@@ -67,9 +69,9 @@ func (m *member) operator() *authority.Operator {
 }
 
 // start serves an authority, after making its keys if it has none.
-func (m *member) start(ctx context.Context, name string) error {
+func (m *member) start(ctx context.Context) error {
 	if _, err := authority.ReadCard(m.dir); errors.Is(err, os.ErrNotExist) {
-		if err := m.init(ctx, name); err != nil {
+		if err := m.init(ctx); err != nil {
 			return err
 		}
 	}
@@ -77,8 +79,8 @@ func (m *member) start(ctx context.Context, name string) error {
 }
 
 // init makes the keys in a process of their own.
-func (m *member) init(ctx context.Context, name string) error {
-	process, err := startChild(name, m.log, "dta", "init", "--dir", m.dir, "--name", name, "--url", m.url())
+func (m *member) init(ctx context.Context) error {
+	process, err := startChild("dta init", m.log, "dta", "init", "--dir", m.dir, "--name", m.name, "--url", m.url())
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,7 @@ func (m *member) init(ctx context.Context, name string) error {
 
 // run starts the authority's process and waits until it answers.
 func (m *member) run(ctx context.Context, args ...string) error {
-	process, err := startChild(filepath.Base(m.dir), m.log, args...)
+	process, err := startChild(m.name, m.log, args...)
 	if err != nil {
 		return err
 	}
@@ -154,8 +156,8 @@ func answers(ctx context.Context, url string) error {
 // start serves all authorities and makes their master, unless they have one.
 func (t *town) start(ctx context.Context) error {
 	var starting errgroup.Group
-	for i, m := range t.members {
-		starting.Go(func() error { return m.start(ctx, fmt.Sprintf("operator %d", i+1)) })
+	for _, m := range t.members {
+		starting.Go(func() error { return m.start(ctx) })
 	}
 	if err := starting.Wait(); err != nil {
 		return err

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"milagro.dev/identity"
+	"milagro.dev/idtls"
+	"milagro.dev/internal/problem"
+)
+
+const (
+	// demoCrossings is how many epochs pass under traffic.
+	demoCrossings = 3
+	demoPause     = 50 * time.Millisecond
+)
+
+// caller makes calls to a service, each over a connection of its own.
+type caller struct {
+	source idtls.Source
+	to     identity.Name
+	url    string
+}
+
+// call makes one call and returns the answer.
+func (c caller) call(ctx context.Context) (string, error) {
+	transport, err := idtls.Transport(c.source, idtls.Exactly(c.to))
+	if err != nil {
+		return "", err
+	}
+	transport.DisableKeepAlives = true
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+	if err != nil {
+		return "", err
+	}
+	client := http.Client{Transport: transport, Timeout: 5 * time.Second}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", c.url, response.Status)
+	}
+	return string(answer), err
+}
+
+// epochs has an enrolled service call another while epochs pass.
+func (d *demo) epochs(ctx context.Context) (string, error) {
+	addresses, err := freeAddresses(1)
+	if err != nil {
+		return "", err
+	}
+	d.apiTwo = addresses[0]
+	if err := d.serve(ctx, d.two, d.apiTwo); err != nil {
+		return "", err
+	}
+	if _, err := d.wallet.Renew(ctx, d.two.name("web")); err != nil {
+		return "", err
+	}
+	keeping, stop := context.WithCancel(ctx)
+	kept := make(chan error, 1)
+	go func() { kept <- d.wallet.Keep(keeping, d.two.name("web")) }()
+	c := caller{source: d.wallet.Source(d.two.name("web")), to: d.two.name("api"), url: "https://" + d.apiTwo + "/"}
+	calls, err := d.crossEpochs(ctx, c)
+	stop()
+	if ended := <-kept; err == nil && !errors.Is(ended, context.Canceled) {
+		err = ended
+	}
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d calls across %d epochs of %d s, none refused", calls, demoCrossings, demoEpoch), nil
+}
+
+// crossEpochs calls until the own key has changed so often; no call may fail.
+func (d *demo) crossEpochs(ctx context.Context, c caller) (calls int, err error) {
+	waiting, cancel := context.WithTimeout(ctx, upWithin)
+	defer cancel()
+	up := func() error { _, err := c.call(waiting); return err }
+	if err := await(waiting, d.services[len(d.services)-1], up); err != nil {
+		return 0, err
+	}
+	var last identity.Epoch
+	for crossed := -1; crossed < demoCrossings; calls++ {
+		credential, err := c.source.Credential()
+		if err != nil {
+			return calls, err
+		}
+		if credential.Epoch != last {
+			crossed, last = crossed+1, credential.Epoch
+		}
+		if _, err := c.call(ctx); err != nil {
+			return calls, fmt.Errorf("call %d, after %d epochs: %w", calls+1, crossed, err)
+		}
+		time.Sleep(demoPause)
+	}
+	return calls, ctx.Err()
+}
+
+// revoked ends an enrolment at n−t+1 authorities: it gets no further key, and
+// its peers refuse it when the key that it has is over.
+func (d *demo) revoked(ctx context.Context) (string, error) {
+	name := d.two.name("web")
+	credential, err := d.wallet.Source(name).Credential()
+	if err != nil {
+		return "", err
+	}
+	for _, m := range d.two.members[:2] {
+		if _, err := m.operator().Revoke(ctx, name, nil); err != nil {
+			return "", err
+		}
+	}
+	began := time.Now()
+	if _, err := d.wallet.Renew(ctx, name); !errors.Is(err, problem.Revoked) {
+		return "", fmt.Errorf("renewal of a revoked device: %w", either(err, errors.New("granted")))
+	}
+	c := caller{source: stubborn{credential}, to: d.two.name("api"), url: "https://" + d.apiTwo + "/"}
+	over := time.Unix(int64(credential.Epoch.End()+credential.Epoch.Skew()), 0)
+	for time.Now().Before(over.Add(time.Second)) {
+		_, err := c.call(ctx)
+		switch {
+		case err != nil && !refusedByPeer(err):
+			return "", err
+		case err != nil && uint64(time.Now().Unix()) < credential.Epoch.End():
+			return "", fmt.Errorf("refused before its key was over: %w", err)
+		case err != nil:
+			return fmt.Sprintf("by two of three authorities: no further key, and its peers refuse it after %.0f s", time.Since(began).Seconds()), nil
+		}
+		time.Sleep(demoPause)
+	}
+	return "", fmt.Errorf("%v is still served with a key of epoch %v", name, credential.Epoch)
+}
+
+// refusedByPeer reports whether err is the alert with which a peer refuses.
+func refusedByPeer(err error) bool {
+	var alert *net.OpError
+	return errors.As(err, &alert) && alert.Op == "remote error"
+}
+
+// stubborn is a source that goes on with the key it has, as somebody would
+// whom nobody renews it for.
+type stubborn struct{ credential *idtls.Credential }
+
+// Credential returns the same credential for ever.
+func (s stubborn) Credential() (*idtls.Credential, error) { return s.credential, nil }
