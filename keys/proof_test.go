@@ -75,15 +75,19 @@ func TestProofRefusesAFalseShare(t *testing.T) {
 	d := newDomain(t, 2, 3)
 	st := d.statement(1, somePoint(1))
 	share, proof := prove(t, d.holders[0], st)
-	identityShare := Share{index: 1, generation: share.generation}
+	young := Generation{Counter: 2}
 	for name, bad := range map[string]Share{
-		"moved":                forged(t, share, pairing.G1Generator()),
-		"of another authority": {index: 1, generation: share.generation, point: d.holders[1].Issue(st.Point).point},
-		"the identity":         identityShare,
-		"of another index":     {index: 2, generation: share.generation, point: share.point},
+		"moved":                 forged(t, share, pairing.G1Generator()),
+		"of another authority":  {index: 1, generation: share.generation, point: d.holders[1].Issue(st.Point).point},
+		"the identity":          {index: 1, generation: share.generation},
+		"of another generation": {index: 1, generation: young, point: share.point},
+		"of another index":      {index: 2, generation: share.generation, point: share.point},
 	} {
 		if err := proof.Verify(st, bad); !errors.Is(err, ErrShare) {
 			t.Errorf("share %s: %v", name, err)
+		}
+		if bad.point.Equal(share.point) {
+			continue
 		}
 		// The liar proves what it can: its own statement about the false share.
 		lie, err := d.holders[0].Prove(st, bad)
@@ -93,6 +97,20 @@ func TestProofRefusesAFalseShare(t *testing.T) {
 		if err := lie.Verify(st, bad); !errors.Is(err, ErrShare) {
 			t.Errorf("share %s, proved by the liar: %v", name, err)
 		}
+	}
+}
+
+// TestNothingIsNoShareOfNothing has a point that was never hashed: every secret
+// makes the identity of it, so the equations hold.
+func TestNothingIsNoShareOfNothing(t *testing.T) {
+	d := newDomain(t, 2, 2)
+	st := d.statement(1, pairing.G1{})
+	share, proof := prove(t, d.holders[0], st)
+	if err := proof.Verify(st, share); !errors.Is(err, ErrShare) {
+		t.Errorf("by proof: %v", err)
+	}
+	if err := share.Verify(st.Point, d.publics[1]); !errors.Is(err, ErrShare) {
+		t.Errorf("by pairing: %v", err)
 	}
 }
 
