@@ -132,6 +132,7 @@ func TestRefreshKeepsTheLatestStamp(t *testing.T) {
 	c := newTown(t, 2, 3, day)
 	w := c.pinned(t)
 	doc := c.published.Document
+	before := must(w.domain("example.org"))(t)
 	stampDay := func() uint32 { return must(w.Domain("example.org"))(t).Published.Stamp.Day }
 	for title, k := range map[string]struct{ shown, want uint32 }{
 		"yesterday's": {today() - 1, today()}, "one from the far future": {today() + 30, today()},
@@ -146,6 +147,9 @@ func TestRefreshKeepsTheLatestStamp(t *testing.T) {
 	must(w.Refresh(t.Context(), "example.org"))(t)
 	if got := stampDay(); got != today()+1 {
 		t.Errorf("tomorrow's: stamp of day %d", got)
+	}
+	if after := must(w.domain("example.org"))(t); after.tls != before.tls {
+		t.Error("a new stamp forgets which peers were verified")
 	}
 }
 

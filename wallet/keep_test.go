@@ -181,6 +181,53 @@ func TestBackoffGrowsToItsBound(t *testing.T) {
 	}
 }
 
+func TestDevicesDoNotAllRenewAtOnce(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for i := range 100 {
+		device := identity.DeviceHash{byte(i)}.String()
+		delay := spread(device, 24*time.Hour)
+		if delay < 0 || delay > 90*time.Minute || delay != spread(device, 24*time.Hour) {
+			t.Errorf("delay = %v", delay)
+		}
+		seen[delay] = true
+	}
+	if len(seen) < 50 {
+		t.Errorf("100 devices have %d delays", len(seen))
+	}
+	if spread("x", 1<<62) < 0 {
+		t.Error("the longest epoch overflows")
+	}
+}
+
+func TestSourceShowsTheCurrentKeyOrElseWhatPeersAccept(t *testing.T) {
+	s := identity.Schedule{Length: 10} // so the skew is 10 s too
+	at := func(starts ...uint64) (epochs []identity.Epoch) {
+		for _, start := range starts {
+			epochs = append(epochs, identity.Epoch{Start: start, Length: 10})
+		}
+		return epochs
+	}
+	for _, k := range []struct {
+		held []identity.Epoch
+		now  uint64
+		want uint64
+		ok   bool
+	}{
+		{at(10, 20, 30), 25, 20, true},
+		{at(10, 20, 30), 30, 30, true},
+		{at(10, 20), 30, 20, true},
+		{at(10, 20), 40, 20, true},
+		{at(10, 20), 41, 0, false},
+		{at(10, 30), 25, 30, true},
+		{at(40), 25, 0, false},
+		{nil, 25, 0, false},
+	} {
+		if got, ok := best(s, k.now, k.held); ok != k.ok || got.Start != k.want {
+			t.Errorf("at %d of %v: %v, %v", k.now, k.held, got, ok)
+		}
+	}
+}
+
 func TestSourceSeesWhatAnotherProcessRenews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTown(t, 2, 3, 100)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +33,6 @@ func parseName(t *testing.T, s string) identity.Name {
 // pinned opens a new wallet that has pinned d.
 func pinned(t *testing.T, d *authoritytest.Domain) *wallet.Wallet {
 	t.Helper()
-	t.Cleanup(http.DefaultClient.CloseIdleConnections) // so that the authorities need not wait for them
 	w, err := wallet.Open(wallet.Config{Dir: filepath.Join(t.TempDir(), "wallet")})
 	if err != nil {
 		t.Fatal(err)
