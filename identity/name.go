@@ -34,7 +34,7 @@ func ParseName(s string) (Name, error) {
 	if rest, ok := strings.CutPrefix(s, "acct:"); ok {
 		return parsePerson(s, rest)
 	}
-	return Name{}, fmt.Errorf("%w: %q begins neither with spiffe:// nor with acct:", ErrName, s)
+	return Name{}, fmt.Errorf("%w: %q is neither a spiffe:// nor an acct: name", ErrName, s)
 }
 
 func parseWorkload(s, rest string) (Name, error) {
