@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,8 +42,8 @@ cheats, it names it, writes a file that convicts it, and fails.`,
 		if *out == "" {
 			return usagef(cmd, "%s: --out is required", cmd.CommandPath())
 		}
-		if _, err := os.Lstat(*out); err == nil {
-			return withHint(fmt.Errorf("%s exists", *out), "files are never overwritten: name another")
+		if err := mustBeNew(*out); err != nil {
+			return err
 		}
 		plan, err := readPlan(cmd, args[0])
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // stopPatience is how long a child that was told to stop may take.
@@ -24,6 +27,11 @@ type child struct {
 	cmd   *exec.Cmd
 	over  chan struct{} // closed once err is there
 	err   error
+}
+
+// startServer runs this program as a server, until stop.
+func startServer(name, log string, args ...string) (*child, error) {
+	return startChild(name, log, append(args, "--until-stdin-closes")...)
 }
 
 // startChild runs this program with args; what it prints goes to a log file.
@@ -83,4 +91,21 @@ func either(err, instead error) error {
 		return instead
 	}
 	return err
+}
+
+// addSupervised gives cmd the flag with which child starts a server, and
+// returns what makes its context.
+func addSupervised(cmd *cobra.Command) func(*cobra.Command) context.Context {
+	on := cmd.Flags().Bool("until-stdin-closes", false, "stop when stdin closes: a supervisor that is killed leaves nothing behind")
+	return func(cmd *cobra.Command) context.Context {
+		if !*on {
+			return cmd.Context()
+		}
+		ctx, cancel := context.WithCancel(cmd.Context())
+		go func() {
+			defer cancel()
+			io.Copy(io.Discard, cmd.InOrStdin())
+		}()
+		return ctx
+	}
 }

@@ -42,9 +42,9 @@ func demoLiarCommand() *cobra.Command {
 	}
 	dir := cmd.Flags().String("dir", "", "the authority's directory")
 	listen := cmd.Flags().String("listen", "", "address to serve on")
+	supervised := addSupervised(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx := untilClosed(cmd.Context(), cmd.InOrStdin())
-		return lie(ctx, *dir, *listen, telemetry.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo))
+		return lie(supervised(cmd), *dir, *listen, telemetry.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo))
 	}
 	return cmd
 }

@@ -94,7 +94,7 @@ func (d *demo) serve(ctx context.Context, t *town, address string) error {
 	if err := writeNew(file, 0o600, []byte(strings.Join(lines, "\n")+"\n")); err != nil {
 		return err
 	}
-	c, err := startChild("api", d.path("logs", t.domain+".log"), "dev", "service", "--name", t.name("api").String(),
+	c, err := startServer("api", d.path("logs", t.domain+".log"), "dev", "service", "--name", t.name("api").String(),
 		"--dir", d.path("wallets", t.domain), "--authority", t.members[0].url(), "--fingerprint", t.fingerprint().String(),
 		"--codes", file, "--listen", address)
 	if err != nil {

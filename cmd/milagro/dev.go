@@ -180,7 +180,7 @@ func (d *dev) service(ctx context.Context, path string, args ...string) error {
 	}
 	args = append([]string{"dev", "service", "--name", d.town.name(path).String(), "--dir", d.walletDir(path),
 		"--authority", d.town.members[0].url(), "--fingerprint", d.town.fingerprint().String(), "--codes", codes}, args...)
-	c, err := startChild(path, filepath.Join(d.dir, "logs", path+".log"), args...)
+	c, err := startServer(path, filepath.Join(d.dir, "logs", path+".log"), args...)
 	if err == nil {
 		d.services = append(d.services, c)
 	}

@@ -52,6 +52,7 @@ func devServiceCommand() *cobra.Command {
 	cmd.Flags().StringVar(&s.call, "call", "", "URL to call every second")
 	cmd.Flags().TextVar(&s.to, "to", identity.Name{}, "name that answers there")
 	cmd.Flags().StringVar(&s.page, "page", "", "address of the page that shows the last call")
+	supervised := addSupervised(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		s.log = telemetry.NewLogger(cmd.ErrOrStderr(), slog.LevelInfo)
 		dir, err := walletDir(cmd)
@@ -61,7 +62,7 @@ func devServiceCommand() *cobra.Command {
 		if s.wallet, err = wallet.Open(wallet.Config{Dir: dir, Logger: s.log}); err != nil {
 			return err
 		}
-		return s.run(untilClosed(cmd.Context(), cmd.InOrStdin()))
+		return s.run(supervised(cmd))
 	}
 	return cmd
 }

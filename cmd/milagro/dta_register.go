@@ -47,6 +47,9 @@ With --out the codes go to a new file that only you can read, else to stdout.`,
 		if err != nil {
 			return usagef(cmd, "--purpose: %w", err)
 		}
+		if err := mustBeNew(*out); err != nil {
+			return err
+		}
 		operator, err := operatorOf(cmd)
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ environment (MILAGRO_DTA_LISTEN, …), then from flags; the later wins.`,
 	flags.String("log-level", "", "debug, info, warn or error (default info)")
 	path := flags.String("config", "", "TOML file with settings")
 	check := flags.Bool("check", false, "load settings and secrets, say whether they are good, and exit")
-	supervised := flags.Bool("until-stdin-closes", false, "stop when stdin closes: a supervisor that is killed leaves no authority behind")
+	supervised := addSupervised(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		dir, err := dtaDir(cmd)
 		if err != nil {
@@ -65,11 +65,7 @@ environment (MILAGRO_DTA_LISTEN, …), then from flags; the later wins.`,
 		if *check {
 			return checkServe(cmd, dir, settings)
 		}
-		ctx := cmd.Context()
-		if *supervised {
-			ctx = untilClosed(ctx, cmd.InOrStdin())
-		}
-		return serve(ctx, dir, settings, cmd.ErrOrStderr())
+		return serve(supervised(cmd), dir, settings, cmd.ErrOrStderr())
 	}
 	return cmd
 }
@@ -146,14 +142,4 @@ func serve(ctx context.Context, dir string, s serveSettings, stderr io.Writer) e
 	}
 	log.Info("serving", "address", public.Addr().String(), "dir", dir)
 	return a.Run(ctx, public, admin)
-}
-
-// untilClosed returns a context that ends with ctx, or when in does.
-func untilClosed(ctx context.Context, in io.Reader) context.Context {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		defer cancel()
-		io.Copy(io.Discard, in)
-	}()
-	return ctx
 }

@@ -45,11 +45,20 @@ func readArmour(path string, stdin io.Reader) ([]byte, error) {
 // armour returns b as one line of text.
 func armour(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b) + "\n") }
 
+// mustBeNew refuses a path at which something exists, before work is done for
+// it.
+func mustBeNew(path string) error {
+	if _, err := os.Lstat(path); err != nil {
+		return nil // whatever it is, writeNew will say
+	}
+	return withHint(fmt.Errorf("%s exists", path), "files are never overwritten: name another, or move this one away")
+}
+
 // writeNew writes a file that did not exist.
 func writeNew(path string, mode os.FileMode, b []byte) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if errors.Is(err, os.ErrExist) {
-		return withHint(fmt.Errorf("%s exists", path), "files are never overwritten: name another, or move this one away")
+		return mustBeNew(path)
 	}
 	if err != nil {
 		return err
@@ -61,7 +70,7 @@ func writeNew(path string, mode os.FileMode, b []byte) error {
 // quote returns text as one word of a shell.
 func quote(text string) string {
 	plain := strings.IndexFunc(text, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/@%+=,", r)
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:/@%+=,", r)
 	}) < 0
 	if plain && text != "" {
 		return text

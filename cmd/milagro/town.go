@@ -75,7 +75,7 @@ func (m *member) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return m.run(ctx, "dta", "serve", "--dir", m.dir, "--listen", m.address, "--until-stdin-closes")
+	return m.run(ctx, "dta", "serve", "--dir", m.dir, "--listen", m.address)
 }
 
 // init makes the keys in a process of their own.
@@ -97,7 +97,7 @@ func (m *member) init(ctx context.Context) error {
 
 // run starts the authority's process and waits until it answers.
 func (m *member) run(ctx context.Context, args ...string) error {
-	process, err := startChild(m.name, m.log, args...)
+	process, err := startServer(m.name, m.log, args...)
 	if err != nil {
 		return err
 	}
