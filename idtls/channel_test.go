@@ -109,8 +109,9 @@ func TestHTTPRunsOverIdentityTLS(t *testing.T) {
 	stranger, err := Transport(holder{a.member(t, "/stranger")}, Exactly(api.Name))
 	check(t, err)
 	defer stranger.CloseIdleConnections()
-	if _, err := (&http.Client{Transport: stranger}).Get(url); err == nil || !strings.Contains(err.Error(), "bad certificate") {
-		t.Errorf("a stranger was served: %v", err)
+	// Its error is the alert or, if HTTP/2 has noticed the end first, that.
+	if response, err := (&http.Client{Transport: stranger}).Get(url); err == nil {
+		t.Errorf("a stranger was served: %s", response.Status)
 	}
 	wrong, err := Transport(holder{web}, Exactly(web.Name))
 	check(t, err)
