@@ -12,7 +12,10 @@ import (
 const (
 	blameLabel = "milagro/v1 blame"
 	blamePEM   = "MILAGRO BLAME"
-	maxBlame   = 512 << 10
+
+	// maxBlame is the greatest length of a blame file, in bytes: at n = 16 a
+	// false confirmation needs the messages of three rounds.
+	maxBlame = 1 << 20
 )
 
 // ErrNoBlame says that a file convicts nobody.
@@ -71,8 +74,11 @@ func (e *evidence) encode() []byte {
 }
 
 func parseEvidence(file []byte) (*evidence, error) {
+	if len(file) > maxBlame {
+		return nil, fmt.Errorf("longer than %d bytes", maxBlame)
+	}
 	block, rest := pem.Decode(file)
-	if block == nil || block.Type != blamePEM || len(block.Headers) != 0 || len(rest) != 0 || len(file) > 2*maxBlame {
+	if block == nil || block.Type != blamePEM || len(block.Headers) != 0 || len(rest) != 0 {
 		return nil, errors.New("not a blame file")
 	}
 	r := encoding.Open(block.Bytes, blameLabel)
@@ -91,7 +97,7 @@ func parseEvidence(file []byte) (*evidence, error) {
 func envelopes(messages []*message) [][]byte {
 	var list [][]byte
 	for _, m := range messages {
-		list = append(list, encoding.LP("milagro/v1 signed", m.envelope.Body, m.envelope.Signature))
+		list = append(list, m.signed)
 	}
 	return list
 }

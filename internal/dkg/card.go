@@ -88,11 +88,18 @@ func (c *Card) Fingerprint() [32]byte {
 // CheckName returns an error unless name is 1 to 64 printable ASCII characters
 // without a space at either end.
 func CheckName(name string) error {
-	printable := strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) < 0
-	if name == "" || len(name) > maxName || !printable || strings.TrimSpace(name) != name {
+	if len(name) > maxName || !readable(name) {
 		return fmt.Errorf("%q is no authority's name: 1 to %d printable ASCII characters", name, maxName)
 	}
 	return nil
+}
+
+// readable reports whether text is not empty and shows people all that it is:
+// printable ASCII without a space at either end. What an operator is asked to
+// agree to cannot redraw the terminal.
+func readable(text string) bool {
+	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+	return text != "" && strings.IndexFunc(text, unprintable) < 0 && strings.TrimSpace(text) == text
 }
 
 // CheckURL returns an error unless url is http:// or https:// and then

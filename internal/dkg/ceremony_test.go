@@ -7,10 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	"milagro.dev/identity"
 	"milagro.dev/internal/encoding"
 	"milagro.dev/internal/pairing"
-	"milagro.dev/keys"
 )
 
 func TestCeremonyMakesOneMasterOfAllThresholds(t *testing.T) {
@@ -33,19 +31,6 @@ func TestCeremonyMakesOneMasterOfAllThresholds(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-func TestShareFitsItsPublicShare(t *testing.T) {
-	r := newWorld(t, Public, 2, 3).start(t).toConfirm(t)
-	c := r.certificate(t)
-	for i, p := range r.parties {
-		if !p.Result().Share.Public().Equal(c.Public()[i]) || p.Result().Share.Generation() != c.Generation() {
-			t.Errorf("share %d is another", i+1)
-		}
-	}
-	if len(c.PublicPin()) != 0 {
-		t.Error("a public master has values in G1")
 	}
 }
 
@@ -245,31 +230,6 @@ func TestSharesOffThePolynomialAreNotCertified(t *testing.T) {
 	}
 }
 
-func TestTrialNamesAFalseShare(t *testing.T) {
-	for _, kind := range []Kind{Public, Pin} {
-		r := newWorld(t, kind, 2, 3).start(t).toConfirm(t)
-		c := r.certificate(t)
-		var shares []TestShare
-		for _, p := range r.parties {
-			share, err := c.MakeTestShare(p.Result().Share)
-			if err != nil {
-				t.Fatal(err)
-			}
-			shares = append(shares, share)
-		}
-		swapped := slices.Clone(shares)
-		swapped[1].Share = shares[0].Share
-		for name, bad := range map[string][]TestShare{"another's share": swapped, "one missing": shares[:2], "one twice": {shares[0], shares[1], shares[1]}} {
-			if err := c.VerifyTrial(bad); !errors.Is(err, ErrTrial) {
-				t.Errorf("%s, %s: %v", kind, name, err)
-			}
-		}
-		if err := c.VerifyTrial(swapped); !errors.Is(err, keys.ErrShare) {
-			t.Errorf("%s: %v", kind, err)
-		}
-	}
-}
-
 func TestAbortsOfTAuthoritiesReleaseARun(t *testing.T) {
 	w := newWorld(t, Public, 2, 3)
 	id := [32]byte{1}
@@ -283,79 +243,6 @@ func TestAbortsOfTAuthoritiesReleaseARun(t *testing.T) {
 	} {
 		if err := VerifyAborts(w.plan, id, list); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestPlanRefuses(t *testing.T) {
-	w := newWorld(t, Public, 2, 3)
-	pin := newWorld(t, Pin, 2, 3)
-	cases := map[string]func(*Terms){
-		"t = 1":                  func(t *Terms) { t.Threshold = 1 },
-		"t > n":                  func(t *Terms) { t.Threshold = 4 },
-		"a card twice":           func(t *Terms) { t.Cards = append(slices.Clone(t.Cards[:2]), t.Cards[0]) },
-		"17 authorities":         func(t *Terms) { t.Cards = newWorldCards(17) },
-		"an unknown kind":        func(t *Terms) { t.Kind = "x" },
-		"a service for public":   func(t *Terms) { t.Service = pin.plan.Service() },
-		"no service for mpin":    func(t *Terms) { t.Kind = Pin },
-		"no channel epochs":      func(t *Terms) { t.Schedules = nil },
-		"epochs of length 0":     func(t *Terms) { t.Schedules = []Schedule{{identity.Channel, 0}} },
-		"schedules not in order": func(t *Terms) { t.Schedules = []Schedule{{identity.Decrypt, 1}, {identity.Channel, 1}} },
-		"flags not in order":     func(t *Terms) { t.Flags = []string{"b", "a"} },
-		"a flag twice":           func(t *Terms) { t.Flags = []string{"a", "a"} },
-		"a bad domain":           func(t *Terms) { t.Domain = "Example" },
-	}
-	for name, change := range cases {
-		terms := w.plan.terms
-		terms.Cards = slices.Clone(terms.Cards)
-		change(&terms)
-		if _, err := NewPlan(terms); !errors.Is(err, ErrPlan) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, err := ParsePlan(append(w.plan.Bytes(), 0)); !errors.Is(err, ErrPlan) {
-		t.Errorf("a byte too many: %v", err)
-	}
-	if _, _, err := NewParty(w.plan, 1, w.keys[1]); !errors.Is(err, ErrPlan) {
-		t.Errorf("another authority's key: %v", err)
-	}
-}
-
-func newWorldCards(n int) []*Card {
-	var cards []*Card
-	for range n {
-		cards = append(cards, &Card{bytes: []byte{1}})
-	}
-	return cards
-}
-
-func TestPlanWarnsWhenNoneMayBeLost(t *testing.T) {
-	if len(newWorld(t, Public, 2, 2).plan.Warnings()) == 0 {
-		t.Error("2 of 2 does not warn")
-	}
-	if w := newWorld(t, Public, 2, 3).plan.Warnings(); len(w) != 0 {
-		t.Errorf("2 of 3 warns: %v", w)
-	}
-}
-
-func TestCardRefuses(t *testing.T) {
-	w := newWorld(t, Public, 2, 2)
-	for _, name := range []string{"", " x", "ü", "tab\t", string(make([]byte, 65))} {
-		if _, err := SignCard(w.keys[0], name, "http://x", w.boxes[0].PublicKey()); !errors.Is(err, ErrCard) {
-			t.Errorf("name %q: %v", name, err)
-		}
-	}
-	for _, url := range []string{"", "x", "ftp://x", "http://", "http:///x", "http://x/", "http://x?y", "http://x#y", "https://a b", "http://ü"} {
-		if _, err := SignCard(w.keys[0], "x", url, w.boxes[0].PublicKey()); !errors.Is(err, ErrCard) {
-			t.Errorf("URL %q: %v", url, err)
-		}
-	}
-	good := w.plan.Cards()[0].Bytes()
-	for i := 0; i < len(good); i += 13 {
-		bad := slices.Clone(good)
-		bad[i] ^= 1
-		if _, err := ParseCard(bad); !errors.Is(err, ErrCard) {
-			t.Fatalf("byte %d altered: %v", i, err)
 		}
 	}
 }

@@ -143,3 +143,21 @@ func wantBlame(t *testing.T, err error, accused uint32, offence Offence) *Blame 
 	}
 	return b
 }
+
+func newKeys(t *testing.T) (ed25519.PrivateKey, hpke.PrivateKey) {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := hpke.MLKEM768X25519().GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, box
+}
+
+// sealBytes seals what is no scalar.
+func sealBytes(to hpke.PrivateKey, info, value []byte) ([]byte, error) {
+	return hpke.Seal(to.PublicKey(), hpke.HKDFSHA256(), hpke.AES256GCM(), info, value)
+}

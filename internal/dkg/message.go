@@ -1,6 +1,7 @@
 package dkg
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/sha256"
@@ -160,20 +161,21 @@ const possessionSize = 2 * pairing.ScalarSize
 // logarithm: without it the last to speak could cancel all others.
 type possession struct{ c, z pairing.Scalar }
 
-func popChallenge(id [32]byte, kind Kind, index uint32, commitments vss.Commitments[element], r element) (pairing.Scalar, error) {
+func popStatement(id [32]byte, kind Kind, index uint32, commitments vss.Commitments[element], r element) []byte {
 	var list [][]byte
 	for _, c := range commitments {
 		list = append(list, c.Bytes())
 	}
-	return pairing.HashToScalar(popDST, encoding.LP(popLabel, id[:], []byte(kind), encoding.U32(index), encoding.List(list...), r.Bytes()))
+	return encoding.LP(popLabel, id[:], []byte(kind), encoding.U32(index), encoding.List(list...), r.Bytes())
 }
 
 func prove(id [32]byte, kind Kind, index uint32, constant pairing.Secret, commitments vss.Commitments[element]) (possession, error) {
 	key := constant.Expose()
 	defer clear(key)
-	k := pairing.Nonce(key, encoding.LP(popLabel, id[:], encoding.U32(index)))
+	// The nonce is bound to all that is proved; R, which follows from it, is not there yet.
+	k := pairing.Nonce(key, popStatement(id, kind, index, commitments, commitments.Constant()))
 	defer k.Erase()
-	c, err := popChallenge(id, kind, index, commitments, kind.lift(k))
+	c, err := pairing.HashToScalar(popDST, popStatement(id, kind, index, commitments, kind.lift(k)))
 	if err != nil {
 		return possession{}, err
 	}
@@ -182,7 +184,7 @@ func prove(id [32]byte, kind Kind, index uint32, constant pairing.Secret, commit
 
 func (p possession) verify(id [32]byte, kind Kind, index uint32, commitments vss.Commitments[element]) error {
 	r := kind.generator().Mul(p.z).Add(commitments.Constant().Mul(p.c.Neg()))
-	c, err := popChallenge(id, kind, index, commitments, r)
+	c, err := pairing.HashToScalar(popDST, popStatement(id, kind, index, commitments, r))
 	if err != nil || !c.Equal(p.c) {
 		return errors.New("proof of possession does not verify")
 	}
@@ -253,6 +255,7 @@ func VerifyAborts(p *Plan, id [32]byte, messages [][]byte) error {
 
 // message is a signed message of any round, with what all have in common.
 type message struct {
+	signed   []byte // as it arrived
 	envelope encoding.Envelope
 	label    string
 	index    uint32
@@ -270,7 +273,7 @@ func openMessage(p *Plan, b []byte) (*message, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	r := encoding.OpenList(e.Body)
-	m := &message{envelope: e, label: r.String(maxText)}
+	m := &message{signed: bytes.Clone(b), envelope: e, label: r.String(maxText)}
 	if m.label == generationLabel {
 		return openConfirm(p, m)
 	}

@@ -131,7 +131,7 @@ func (p *Party) keep(round []*message, m *message) error {
 func (p *Party) receiveContribution(m *message) error {
 	c, err := parseContribution(p.plan, m.envelope.Body)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMessage, err)
+		return fmt.Errorf("%w: authority %d: %w", ErrMessage, m.index, err)
 	}
 	at := m.index - 1
 	if p.contributions[at] != nil {
@@ -219,7 +219,7 @@ func (p *Party) deal() error {
 	for _, j := range others(p.plan.Size(), p.index) {
 		to := p.parsed[j-1].keys[p.index]
 		if v.sealed[j], err = sealDealt(to, dealtInfo(p.id, kind, p.index, j), p.poly.At(j)); err != nil {
-			return fmt.Errorf("seal to authority %d: %w", j, err)
+			return fmt.Errorf("%w: nothing can be sealed to the key of authority %d: %w", ErrMessage, j, err)
 		}
 	}
 	p.own = revealBody(p.id, p.index, p.plan.Size(), v)

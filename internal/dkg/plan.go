@@ -161,7 +161,7 @@ func decodeTerms(b []byte) (Terms, error) {
 		t.Schedules = append(t.Schedules, Schedule{identity.Purpose(inner.String(maxText)), inner.U32()})
 		r.Fail(inner.Close())
 	}
-	for _, b := range r.List(maxList, maxText) {
+	for _, b := range r.List(maxList, maxName) {
 		t.Flags = append(t.Flags, string(b))
 	}
 	for _, b := range r.List(MaxAuthorities, MaxCard) {
@@ -199,6 +199,10 @@ func (t Terms) check() error {
 		return fmt.Errorf("threshold %d: one authority alone would hold every key", t.Threshold)
 	case int(t.Threshold) > len(t.Cards):
 		return fmt.Errorf("threshold %d of %d authorities", t.Threshold, len(t.Cards))
+	case t.Service != nil && !(readable(t.Service.Name) && readable(t.Service.Origin)):
+		return errors.New("the service's name or origin is not printable ASCII")
+	case slices.ContainsFunc(t.Flags, func(flag string) bool { return !readable(flag) }):
+		return errors.New("a flag is not printable ASCII")
 	case !slices.IsSorted(t.Flags) || len(slices.Compact(slices.Clone(t.Flags))) != len(t.Flags):
 		return errors.New("flags are not in order")
 	}
@@ -208,12 +212,22 @@ func (t Terms) check() error {
 	return t.checkCards()
 }
 
+// purposes returns those of the master's purposes that have epochs, the one
+// that every plan of the kind needs first.
+func (k Kind) purposes() []identity.Purpose {
+	if k == Pin {
+		return []identity.Purpose{identity.Permit}
+	}
+	return []identity.Purpose{identity.Channel, identity.Decrypt}
+}
+
 func (t Terms) checkSchedules() error {
 	previous := identity.Purpose("")
-	hasChannel := false
+	purposes := t.Kind.purposes()
+	hasFirst := false
 	for _, s := range t.Schedules {
-		if _, err := identity.ParsePurpose(string(s.Purpose)); err != nil {
-			return err
+		if !slices.Contains(purposes, s.Purpose) {
+			return fmt.Errorf("a master of kind %s has no epochs for purpose %q", t.Kind, s.Purpose)
 		}
 		if err := (identity.Schedule{Length: s.Length}).Check(); err != nil {
 			return err
@@ -222,10 +236,10 @@ func (t Terms) checkSchedules() error {
 			return errors.New("schedules are not in order")
 		}
 		previous = s.Purpose
-		hasChannel = hasChannel || s.Purpose == identity.Channel
+		hasFirst = hasFirst || s.Purpose == purposes[0]
 	}
-	if t.Kind == Public && !hasChannel {
-		return errors.New("no epochs for purpose channel")
+	if !hasFirst {
+		return fmt.Errorf("no epochs for purpose %s", purposes[0])
 	}
 	return nil
 }

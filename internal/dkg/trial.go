@@ -107,7 +107,7 @@ func (c *Certificate) combineSubsets(shares []keys.Share) error {
 			return fmt.Errorf("%w: %w", ErrTrial, err)
 		}
 		if !key.Secret().Equal(first.Secret()) {
-			return fmt.Errorf("%w: authorities %v make another key", ErrTrial, chosen)
+			return fmt.Errorf("%w: %v make another key", ErrTrial, chosen)
 		}
 		return nil
 	})
