@@ -1,0 +1,15 @@
+package main
+
+var channelMutants = []mutant{
+	{"does not verify the binding's signature", "R36", "idtls/proved.go", "if err := ibs.Verify(master, statement, signature); err != nil {", "if false {\n\t\tvar err error", "idtls", "TestEachCheckAlone"},
+	{"remembers bad signatures as good", "R36", "idtls/proved.go", "if err := ibs.Verify(master, statement, signature); err != nil {", "if err := ibs.Verify(master, statement, signature); err != nil {\n\t\tp.add(key)", "idtls", "TestOnlyGoodSignaturesAreRemembered"},
+	{"lets a leaf show another name", "R36", "idtls/verify.go", "func (c *connection) checkName() error { return checkName(c.leaf, c.binding.name) }", "func (c *connection) checkName() error { return nil }", "idtls", "TestEachCheckAlone"},
+	{"takes a binding of any epoch", "R53", "idtls/verify.go", "if err := c.domain.Schedule.Accepts(c.binding.epoch, c.now); err != nil {", "if err := error(nil); err != nil {", "idtls", "TestEachCheckAlone"},
+	{"takes a binding of another domain", "R36", "idtls/verify.go", "if c.binding.domain != c.domain.ID {", "if false {", "idtls", "TestEachCheckAlone"},
+	{"takes a client's binding from a server", "R36", "idtls/verify.go", "if c.binding.usage&c.role == 0 {", "if false {", "idtls", "TestEachCheckAlone"},
+	{"takes two bindings in one leaf", "R36", "idtls/verify.go", "if found != 1 {", "if found < 1 {", "idtls", "TestTwoBindingsAreRefused"},
+	{"forgets the authorizer", "R36", "idtls/verify.go", "func (c *connection) checkAuthorizer() error { return c.authorize(c.binding.peer()) }", "func (c *connection) checkAuthorizer() error { return nil }", "idtls", "TestEachCheckAlone"},
+	{"names a peer before the handshake is complete", "R36", "idtls/verify.go", "if !state.HandshakeComplete {", "if false {", "idtls", "TestPeerOfKnowsOnlyWhatWasAccepted"},
+}
+
+var authorityMutants = []mutant{}
