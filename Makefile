@@ -1,6 +1,6 @@
 # make test    everything that guards the project; installs what it needs on Debian
 # make mutants breaks the code line by line and expects red (R56)
-# make fuzz    every parser for FUZZTIME each (make test runs them for 2 s)
+# make fuzz    every parser, FUZZTIME inputs each; FUZZTIME=10m for a campaign
 # make bench   the side-by-side table of bench/README.md
 # make timing  statistical test of constant time, on a quiet machine (R4)
 # make build   bin/milagro
@@ -12,7 +12,7 @@ SHELL := /bin/bash
 # Without ADX a processor cannot run blst's default build: build the portable one.
 export CGO_CFLAGS ?= -O2 -D__BLST_PORTABLE__
 
-FUZZTIME ?= 2s
+FUZZTIME ?= 5000x
 PURE_GO := CGO_ENABLED=0 go
 
 .PHONY: test tools vet race purego cross sdk fuzz mutants bench timing build vectors clean
