@@ -30,16 +30,12 @@ func SumG1(points []G1, scalars []Scalar) G1 {
 	if len(points) != len(scalars) {
 		panic("pairing: SumG1 of lists of different lengths")
 	}
-	ps := make([]point1, 0, len(points))
-	ks := make([]ff.Scalar, 0, len(points))
-	for i := range points {
-		if points[i].IsIdentity() || scalars[i].IsZero() {
-			continue
-		}
-		ps, ks = append(ps, points[i].p), append(ks, scalars[i].v)
-	}
-	if len(ps) == 0 {
+	if len(points) == 0 {
 		return G1{}
+	}
+	ps, ks := make([]point1, len(points)), make([]ff.Scalar, len(points))
+	for i := range points {
+		ps[i], ks[i] = points[i].p, scalars[i].v
 	}
 	return G1{p: sum1(ps, ks)}
 }

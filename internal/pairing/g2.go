@@ -26,16 +26,12 @@ func SumG2(points []G2, scalars []Scalar) G2 {
 	if len(points) != len(scalars) {
 		panic("pairing: SumG2 of lists of different lengths")
 	}
-	ps := make([]point2, 0, len(points))
-	ks := make([]ff.Scalar, 0, len(points))
-	for i := range points {
-		if points[i].IsIdentity() || scalars[i].IsZero() {
-			continue
-		}
-		ps, ks = append(ps, points[i].p), append(ks, scalars[i].v)
-	}
-	if len(ps) == 0 {
+	if len(points) == 0 {
 		return G2{}
+	}
+	ps, ks := make([]point2, len(points)), make([]ff.Scalar, len(points))
+	for i := range points {
+		ps[i], ks[i] = points[i].p, scalars[i].v
 	}
 	return G2{p: sum2(ps, ks)}
 }
