@@ -73,6 +73,8 @@ func equal1(a, b *point1) bool { return a.get().IsEqual(b.get()) }
 
 func equal2(a, b *point2) bool { return a.get().IsEqual(b.get()) }
 
+// bytes1 is constant time but for the sign: the library compares y with (p+1)/2
+// byte by byte, which tells how many leading bytes agree, almost always none.
 func bytes1(a *point1) []byte { return a.get().BytesCompressed() }
 
 func bytes2(a *point2) []byte { return a.get().BytesCompressed() }
