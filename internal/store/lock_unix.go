@@ -7,6 +7,15 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
+)
+
+const (
+	// lockPatience is how long a lock is asked for again. A process that was
+	// killed, or a child between fork and exec, holds its descriptors for a
+	// moment longer.
+	lockPatience = time.Second
+	lockPause    = 10 * time.Millisecond
 )
 
 // lockFile takes the lock at path for this process. The kernel frees it when
@@ -17,6 +26,10 @@ func lockFile(path string) (*os.File, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for waited := time.Duration(0); errors.Is(err, syscall.EWOULDBLOCK) && waited < lockPatience; waited += lockPause {
+		time.Sleep(lockPause)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
 	if err == nil {
 		return f, nil
 	}
