@@ -50,7 +50,7 @@ func reply[Out any](a *Authority, w http.ResponseWriter, r *http.Request, out Ou
 func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.Of(err)
 	a.counters.refusal(p)
-	if p.Status() >= http.StatusInternalServerError {
+	if p.Status() >= http.StatusInternalServerError && r.Context().Err() == nil { // else the peer is gone
 		a.log.Error("request failed", "route", r.Pattern, "kind", string(p.Kind), "error", err)
 	} else {
 		a.log.Debug("request refused", "route", r.Pattern, "kind", string(p.Kind))
