@@ -159,23 +159,14 @@ func serviceBytes(s identity.ServiceID) []byte {
 	return s[:]
 }
 
-func deviceBytes(d identity.DeviceHash) []byte {
-	if d == (identity.DeviceHash{}) {
-		return nil
+// readService reads a part that is absent or 32 bytes, not all zero: an absent
+// service has one encoding.
+func readService(r *encoding.Reader) (s identity.ServiceID) {
+	b := r.Bytes(len(s))
+	if copy(s[:], b) != 0 && (len(b) != len(s) || s == identity.ServiceID{}) {
+		r.Fail(errors.New("service is neither absent nor 32 bytes"))
 	}
-	return d[:]
-}
-
-func readService(r *encoding.Reader) identity.ServiceID { return readOptional(r, "service") }
-
-// readOptional reads a part that is absent or 32 bytes, not all zero: an
-// absent field has one encoding.
-func readOptional(r *encoding.Reader, field string) (v [32]byte) {
-	b := r.Bytes(len(v))
-	if copy(v[:], b) != 0 && (len(b) != len(v) || v == [32]byte{}) {
-		r.Fail(fmt.Errorf("%s is neither absent nor 32 bytes", field))
-	}
-	return v
+	return s
 }
 
 func readName(r *encoding.Reader) identity.Name {
