@@ -2,6 +2,7 @@ package dkg
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"milagro.dev/internal/encoding"
 	"milagro.dev/internal/pairing"
+	"milagro.dev/keys"
 )
 
 func TestCeremonyMakesOneMasterOfAllThresholds(t *testing.T) {
@@ -166,7 +168,11 @@ func TestReceiveRefusesWhatProvesNothing(t *testing.T) {
 	r, other := w.start(t).toReveal(t), newWorld(t, Public, 2, 3).start(t).toReveal(t)
 	stranger := newWorld(t, Public, 2, 2).keys[0]
 	id, _ := r.parties[0].ID()
+	again := w.start(t).toReveal(t)
 	cases := map[string][]byte{
+		"another run's contribution":  again.contributions[1],
+		"another run's commit":        again.commits[1],
+		"another run's reveal":        again.reveals[1],
 		"empty":                       nil,
 		"too long":                    make([]byte, MaxMessage+1),
 		"another plan's contribution": other.contributions[0],
@@ -207,6 +213,38 @@ func TestCertificateRefuses(t *testing.T) {
 		bad[i] ^= 1
 		if _, err := ParseCertificate(w.plan, bad); !errors.Is(err, ErrCertificate) {
 			t.Fatalf("byte %d altered: %v", i, err)
+		}
+	}
+}
+
+// TestCertificateOfAnotherShapeIsRefused has all n sign a body that is not what
+// a ceremony of this plan comes to.
+func TestCertificateOfAnotherShapeIsRefused(t *testing.T) {
+	w := newWorld(t, Public, 2, 3)
+	r := w.start(t).toConfirm(t)
+	for name, change := range map[string]func(*generation){
+		"generation 2":             func(g *generation) { g.counter = 2 },
+		"a previous generation":    func(g *generation) { g.previous = make([]byte, keys.GenerationSize) },
+		"a public share too few":   func(g *generation) { g.public = g.public[:2] },
+		"a public share too many":  func(g *generation) { g.public = append(g.public, g.public[0]) },
+		"a master in G1":           func(g *generation) { g.master = Pin.generator() },
+		"the identity as master":   func(g *generation) { g.master = element{kind: Public} },
+		"the identity as a share":  func(g *generation) { g.public[1] = element{kind: Public} },
+		"another master":           func(g *generation) { g.master = Public.generator() },
+		"two public shares change": func(g *generation) { g.public[0], g.public[1] = g.public[1], g.public[0] },
+	} {
+		g, err := parseGeneration(w.plan, r.certificate(t).body.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(g)
+		var signatures [][]byte
+		for _, key := range w.keys {
+			signatures = append(signatures, ed25519.Sign(key, g.encode()))
+		}
+		b := encoding.LP(certificateLabel, g.encode(), encoding.List(signatures...))
+		if _, err := ParseCertificate(w.plan, b); !errors.Is(err, ErrCertificate) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

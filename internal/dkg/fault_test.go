@@ -267,6 +267,11 @@ func TestEquivocationSplitsNobody(t *testing.T) {
 		}
 	}
 	confirms := r.collect(t, Confirm)
+	// What authority 2 saw does not convict authority 1, which saw something else.
+	_, err := BlameConfirm(r.plan, r.contributions, append(commits, secondCommit), append(reveals, secondReveal), confirms[0])
+	if !errors.Is(err, ErrNoBlame) {
+		t.Errorf("an honest authority is blamed: %v", err)
+	}
 	for i, confirm := range confirms {
 		m, err := openMessage(r.plan, confirm)
 		if err != nil {

@@ -146,6 +146,24 @@ func TestTrialRefuses(t *testing.T) {
 	}
 }
 
+// TestSubsetThatMakesAnotherKeyIsFound goes past the check of each share: the
+// subsets themselves tell.
+func TestSubsetThatMakesAnotherKeyIsFound(t *testing.T) {
+	c, shares := newWorld(t, Public, 2, 4).start(t).toConfirm(t).testShares(t)
+	shares[3].Share = negated(t, shares[3].Share)
+	var parsed []keys.Share
+	for _, share := range shares {
+		p, err := keys.ParseShare(share.Index, c.Generation(), share.Share)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed = append(parsed, p)
+	}
+	if err := c.combineSubsets(parsed); !errors.Is(err, ErrTrial) {
+		t.Errorf("error = %v", err)
+	}
+}
+
 func TestPinTestShareWithoutItsProofIsRefused(t *testing.T) {
 	c, shares := newWorld(t, Pin, 2, 2).start(t).toConfirm(t).testShares(t)
 	shares[0].Proof = shares[1].Proof

@@ -30,6 +30,7 @@ var pages = map[string]func() (*spec.Page, error){
 	"shares":   sharesPage,
 	"proofs":   proofsPage,
 	"ibs":      ibsPage,
+	"ceremony": ceremonyPage,
 	"idtls":    idtlsPage,
 }
 
