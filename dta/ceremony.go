@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"net/http"
 )
 
 // TestShare is one authority's share of a ceremony's trial key: public.
@@ -61,7 +60,7 @@ func (c *Client) Deliver(ctx context.Context, url string, plan [32]byte, signed 
 		Plan    string `json:"plan"`
 		Message []byte `json:"message"`
 	}{hex.EncodeToString(plan[:]), signed}
-	return c.call(ctx, http.MethodPost, url, "/v1/ceremony/message", in, &struct{}{})
+	return c.post(ctx, url, "/v1/ceremony/message", in, &struct{}{})
 }
 
 // NextMessage asks for the authority's own message of a step: commit, reveal
@@ -84,7 +83,7 @@ func (c *Client) ReleaseCeremony(ctx context.Context, url string, plan, id [32]b
 		ID       string   `json:"id"`
 		Messages [][]byte `json:"messages"`
 	}{hex.EncodeToString(plan[:]), hex.EncodeToString(id[:]), aborts}
-	return c.call(ctx, http.MethodPost, url, "/v1/ceremony/aborts", in, &struct{}{})
+	return c.post(ctx, url, "/v1/ceremony/aborts", in, &struct{}{})
 }
 
 // DeliverCertificate hands the authority the certificate, which makes its
@@ -95,7 +94,7 @@ func (c *Client) DeliverCertificate(ctx context.Context, url string, plan [32]by
 		Certificate []byte `json:"certificate"`
 	}{hex.EncodeToString(plan[:]), certificate}
 	var share TestShare
-	err := c.call(ctx, http.MethodPost, url, "/v1/ceremony/certificate", in, &share)
+	err := c.post(ctx, url, "/v1/ceremony/certificate", in, &share)
 	return share, err
 }
 
@@ -105,13 +104,13 @@ func (c *Client) DeliverTrial(ctx context.Context, url string, plan [32]byte, sh
 		Plan   string      `json:"plan"`
 		Shares []TestShare `json:"shares"`
 	}{hex.EncodeToString(plan[:]), shares}
-	return c.call(ctx, http.MethodPost, url, "/v1/ceremony/trial", in, &struct{}{})
+	return c.post(ctx, url, "/v1/ceremony/trial", in, &struct{}{})
 }
 
 // Ceremony asks how far the authority is with a plan.
 func (c *Client) Ceremony(ctx context.Context, url string, plan [32]byte) (CeremonyState, error) {
 	var state CeremonyState
-	err := c.call(ctx, http.MethodGet, url, "/v1/ceremony/"+hex.EncodeToString(plan[:]), nil, &state)
+	err := c.get(ctx, url, "/v1/ceremony/"+hex.EncodeToString(plan[:]), &state)
 	return state, err
 }
 
@@ -121,7 +120,7 @@ func (c *Client) Approve(ctx context.Context, url string, d *Document) ([]byte, 
 		Approval []byte `json:"approval"`
 	}
 	in := map[string][]byte{"document": d.bytes}
-	err := c.call(ctx, http.MethodPost, url, "/v1/domain/approve", in, &answer)
+	err := c.post(ctx, url, "/v1/domain/approve", in, &answer)
 	return answer.Approval, err
 }
 
@@ -135,25 +134,25 @@ func (c *Client) DocumentShare(ctx context.Context, url string, d *Document, app
 	var answer struct {
 		Share []byte `json:"share"`
 	}
-	err := c.call(ctx, http.MethodPost, url, "/v1/domain/share", in, &answer)
+	err := c.post(ctx, url, "/v1/domain/share", in, &answer)
 	return answer.Share, err
 }
 
 // DeliverDocument hands the authority a signed document, which makes it serve.
 func (c *Client) DeliverDocument(ctx context.Context, url string, d *Document, signature []byte) error {
 	in := map[string][]byte{"document": d.bytes, "signature": signature}
-	return c.call(ctx, http.MethodPost, url, "/v1/domain/document", in, &struct{}{})
+	return c.post(ctx, url, "/v1/domain/document", in, &struct{}{})
 }
 
 // StampShare asks for the authority's share of the stamp for day.
 func (c *Client) StampShare(ctx context.Context, url string, day uint32) (StampShare, error) {
 	var share StampShare
-	err := c.call(ctx, http.MethodGet, url, fmt.Sprintf("/v1/domain/share?day=%d", day), nil, &share)
+	err := c.get(ctx, url, fmt.Sprintf("/v1/domain/share?day=%d", day), &share)
 	return share, err
 }
 
 func (c *Client) ceremonyMessage(ctx context.Context, url, call string, in planRequest) ([]byte, error) {
 	var out message
-	err := c.call(ctx, http.MethodPost, url, "/v1/ceremony/"+call, in, &out)
+	err := c.post(ctx, url, "/v1/ceremony/"+call, in, &out)
 	return out.Message, err
 }

@@ -30,7 +30,7 @@ type Client struct {
 // verifies it (Published.Verify).
 func (c *Client) Domain(ctx context.Context, url string) (*Published, error) {
 	var raw json.RawMessage
-	if err := c.call(ctx, http.MethodGet, url, "/v1/domain", nil, &raw); err != nil {
+	if err := c.get(ctx, url, "/v1/domain", &raw); err != nil {
 		return nil, err
 	}
 	return ParsePublished(raw)
@@ -41,7 +41,7 @@ func (c *Client) Card(ctx context.Context, url string) ([]byte, error) {
 	var answer struct {
 		Card []byte `json:"card"`
 	}
-	err := c.call(ctx, http.MethodGet, url, "/v1/card", nil, &answer)
+	err := c.get(ctx, url, "/v1/card", &answer)
 	return answer.Card, err
 }
 
@@ -52,29 +52,36 @@ func (c *Client) Issue(ctx context.Context, url string, sealed []byte) ([]byte, 
 		Reply []byte `json:"reply"`
 	}
 	request := map[string][]byte{"request": sealed}
-	err := c.call(ctx, http.MethodPost, url, "/v1/issue", request, &answer)
+	err := c.post(ctx, url, "/v1/issue", request, &answer)
 	return answer.Reply, err
 }
 
-// call makes one JSON request; in is nil for none. Its errors name the
-// authority's URL.
-func (c *Client) call(ctx context.Context, method, base, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("%s%s: %w", base, path, err)
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base, "/")+path, body)
+// get asks for JSON; its errors name the authority's host.
+func (c *Client) get(ctx context.Context, base, path string, out any) error {
+	return c.call(ctx, http.MethodGet, endpoint(base, path), nil, out)
+}
+
+// post sends JSON and reads JSON.
+func (c *Client) post(ctx context.Context, base, path string, in, out any) error {
+	body, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("%s%s: %w", base, path, err)
 	}
+	return c.call(ctx, http.MethodPost, endpoint(base, path), body, out)
+}
+
+func endpoint(base, path string) string { return strings.TrimSuffix(base, "/") + path }
+
+// call makes one request, whose body is JSON unless it is empty.
+func (c *Client) call(ctx context.Context, method, url string, body []byte, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
-	if in != nil {
+	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return c.do(req, out)
