@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -54,17 +55,24 @@ func mustBeNew(path string) error {
 	return withHint(fmt.Errorf("%s exists", path), "files are never overwritten: name another, or move this one away")
 }
 
-// writeNew writes a file that did not exist.
+// writeNew writes a file that did not exist. It appears whole or not at all.
 func writeNew(path string, mode os.FileMode, b []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
-	if errors.Is(err, os.ErrExist) {
-		return mustBeNew(path)
+	if err := mustBeNew(path); err != nil {
+		return err
 	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".milagro-")
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name())
 	_, err = f.Write(b)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err := errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return mustBeNew(path)
 }
 
 // quote returns text as one word of a shell.
