@@ -56,7 +56,7 @@ func (i *issuer) issue(ctx context.Context, sealed []byte, from netip.Addr) ([]b
 		return nil, err
 	}
 	if err := i.entitled(ctx, domain, c); err != nil { // 10, 11
-		return nil, unavailable(problem.LogUnavailable, err)
+		return i.meanwhile(ctx, c, err)
 	}
 	reply, err := i.multiply(domain, c) // 12
 	if err != nil {
@@ -169,6 +169,16 @@ func (i *issuer) entitled(ctx context.Context, domain *served, c *claim) error {
 			WithAdvice("an older key needs a new one-time code")
 	}
 	return nil
+}
+
+// meanwhile returns the answer that the same request got since step 7, sent
+// twice at once: it is the one that spent the code. Otherwise refused stands.
+func (i *issuer) meanwhile(ctx context.Context, c *claim, refused error) ([]byte, error) {
+	reply, err := i.state.reply(ctx, c.hash, c.now)
+	if err != nil || reply == nil {
+		return nil, unavailable(problem.LogUnavailable, refused)
+	}
+	return reply, unavailable(problem.LogUnavailable, i.state.refund(ctx, c.charged))
 }
 
 // evident looks at the one-time code; record consumes it.

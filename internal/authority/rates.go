@@ -46,8 +46,11 @@ func (t tally) charge(ctx context.Context, tx *sql.Tx, now time.Time) error {
 	return refused
 }
 
-// refund takes a charge back: the try was a good one.
-func (t tally) refund(ctx context.Context, tx *sql.Tx) error {
+// refund takes a charge back, if there was one: the try was a good one.
+func (t *tally) refund(ctx context.Context, tx *sql.Tx) error {
+	if t == nil {
+		return nil
+	}
 	_, err := exec(ctx, tx, "UPDATE rates SET count = count - 1 WHERE bucket = ? AND ends = ? AND count > 0",
 		t.bucket, micros(t.ends))
 	return err
@@ -56,4 +59,9 @@ func (t tally) refund(ctx context.Context, tx *sql.Tx) error {
 // charge counts one try of t durably.
 func (s *state) charge(ctx context.Context, t tally, now time.Time) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error { return t.charge(ctx, tx, now) })
+}
+
+// refund takes a charge back durably.
+func (s *state) refund(ctx context.Context, t *tally) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error { return t.refund(ctx, tx) })
 }

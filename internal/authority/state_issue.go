@@ -84,8 +84,11 @@ type issuance struct {
 func (s *state) record(ctx context.Context, i issuance) (reply []byte, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		reply, err = readReply(ctx, tx, i.hash, i.now)
-		if err != nil || reply != nil {
+		if err != nil {
 			return err
+		}
+		if reply != nil {
+			return i.charged.refund(ctx, tx)
 		}
 		if err := i.entitle(ctx, tx); err != nil {
 			return err
@@ -120,10 +123,8 @@ func (i issuance) entitle(ctx context.Context, tx *sql.Tx) error {
 	if err := consumeCode(ctx, tx, *i.code, i.request.Key, i.now); err != nil {
 		return err
 	}
-	if i.charged != nil {
-		if err := i.charged.refund(ctx, tx); err != nil {
-			return err
-		}
+	if err := i.charged.refund(ctx, tx); err != nil {
+		return err
 	}
 	_, err = exec(ctx, tx, `INSERT INTO enrolments (name, purpose, service, device, enrolled) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (name, purpose, service, device) DO NOTHING`, append(enrolmentOf(i.request), micros(i.now))...)
