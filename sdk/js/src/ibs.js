@@ -23,20 +23,31 @@ function statement({ domainID, name, device, epoch }, U, message) {
 }
 
 /**
+ * A signature with a given nonce: for sign and for test vectors only. A nonce used twice tells the key.
+ * @param {Signer} signer
+ * @param {Uint8Array} d the key, 48 bytes
+ * @param {Uint8Array} message
+ * @param {bigint} k
+ * @returns {Uint8Array|null} U ‖ V, 96 bytes; null when k + h is 0
+ */
+export function signWith(signer, d, message, k) {
+  const key = decodeG1(d, 'key');
+  const U = encodePoint(times(identityPoint('channel', signer), k), 'U');
+  const sum = mod(k + hashToScalar('IBS', statement(signer, U, message)));
+  return sum === 0n ? null : concat(U, encodePoint(times(key, sum), 'V'));
+}
+
+/**
  * @param {Signer} signer
  * @param {Uint8Array} d the key, 48 bytes
  * @param {Uint8Array} message
  * @returns {Uint8Array} U ‖ V, 96 bytes
  */
 export function sign(signer, d, message) {
-  const key = decodeG1(d, 'key');
-  const A = identityPoint('channel', signer);
+  bytes(d, 'key', 48);
   for (;;) {
-    const k = nonce(d, statement(signer, new Uint8Array(0), message));
-    const U = encodePoint(times(A, k), 'U');
-    const h = hashToScalar('IBS', statement(signer, U, message));
-    const sum = mod(k + h);
-    if (sum !== 0n) return concat(U, encodePoint(times(key, sum), 'V'));
+    const signature = signWith(signer, d, message, nonce(d, statement(signer, new Uint8Array(0), message)));
+    if (signature) return signature;
   }
 }
 

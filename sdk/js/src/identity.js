@@ -325,13 +325,13 @@ const id = (v, what) => bytes(v, what, 32);
 const epochBytes = (v) => encodeEpoch(v instanceof Uint8Array ? decodeEpoch(v) : v);
 
 const POINTS = {
-  channel: (f) => [id(f.domainID, 'domainID'), nameBytes(f.name), id(f.device, 'device'), epochBytes(f.epoch)],
-  decrypt: (f) => [id(f.domainID, 'domainID'), nameBytes(f.name), epochBytes(f.epoch)],
-  document: (f) => [id(f.domainID, 'domainID'), u64(f.revision, 'revision'), id(f.documentHash, 'H(document)')],
-  fresh: (f) => [id(f.domainID, 'domainID'), u64(f.revision, 'revision'), id(f.documentHash, 'H(document)'), u32(f.day, 'day')],
-  mpin: (f) => [id(f.serviceID, 'serviceID'), nameBytes(f.name), id(f.device, 'device')],
-  permit: (f) => [id(f.serviceID, 'serviceID'), nameBytes(f.name), id(f.device, 'device'), epochBytes(f.epoch)],
-  test: (f) => [id(f.hash, 'hash'), text(f.purpose, 'purpose')],
+  channel: { domainID: id, name: nameBytes, device: id, epoch: epochBytes },
+  decrypt: { domainID: id, name: nameBytes, epoch: epochBytes },
+  document: { domainID: id, revision: u64, documentHash: id },
+  fresh: { domainID: id, revision: u64, documentHash: id, day: u32 },
+  mpin: { serviceID: id, name: nameBytes, device: id },
+  permit: { serviceID: id, name: nameBytes, device: id, epoch: epochBytes },
+  test: { hash: id, purpose: text },
 };
 
 /** The purposes, in the order of the page. */
@@ -340,12 +340,19 @@ export const PURPOSES = Object.freeze(Object.keys(POINTS));
 /**
  * The LP string that is hashed to an identity point.
  * @param {string} purpose one of PURPOSES
- * @param {object} fields those of the purpose: domainID, serviceID, name, device, epoch, revision, documentHash, day, hash, purpose
+ * @param {object} fields exactly those of the purpose, out of domainID, serviceID, name, device, epoch, revision,
+ *   documentHash, day, hash, purpose
  * @returns {Uint8Array}
  */
 export function identityMessage(purpose, fields) {
   need(PURPOSES.includes(purpose), `no purpose is named "${purpose}"`);
-  return lp(`milagro/v1 ${purpose}`, ...POINTS[purpose](fields));
+  const own = POINTS[purpose];
+  for (const f of Object.keys(fields)) need(Object.hasOwn(own, f), `${purpose}: ${f} does not belong to its point`);
+  const parts = Object.entries(own).map(([f, encode]) => {
+    need(Object.hasOwn(fields, f), `${purpose}: ${f} is missing`);
+    return encode(fields[f], f);
+  });
+  return lp(`milagro/v1 ${purpose}`, ...parts);
 }
 
 /**

@@ -3,5 +3,8 @@
 export * from './encoding.js';
 export * from './groups.js';
 export * from './identity.js';
-export * from './shares.js';
-export * as ibs from './ibs.js';
+export {
+  combine, decodeGeneration, decodeMasterShare, encodeGeneration, encodeMasterShare, keyShare, lagrange, prove, split,
+  verifyKey, verifyProof, verifyShare, verifyShares,
+} from './shares.js';
+export { sign, verify, verifyBatch } from './ibs.js';

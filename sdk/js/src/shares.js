@@ -101,7 +101,7 @@ export function verifyShares(shares, A) {
  * @typedef {object} Statement what a proof is about
  * @property {Uint8Array} domainID
  * @property {Uint8Array} serviceID
- * @property {string} purpose mpin or permit
+ * @property {string} purpose mpin, permit or (in a ceremony) test
  * @property {Uint8Array} generation 40 bytes
  * @property {number} index
  * @property {Uint8Array} requestHash
@@ -111,7 +111,7 @@ export function verifyShares(shares, A) {
  */
 
 function statement(s) {
-  need(s.purpose === 'mpin' || s.purpose === 'permit', `purpose "${s.purpose}": not of an M-Pin master`);
+  need(['mpin', 'permit', 'test'].includes(s.purpose), `purpose "${s.purpose}": not of an M-Pin master`);
   const points = { A: decodeG1(s.A, 'A'), X: decodeG1(s.X, 'X_i'), D: decodeG1(s.D, 'D_i') };
   encodeGeneration(decodeGeneration(s.generation));
   const parts = [
@@ -124,17 +124,32 @@ function statement(s) {
 const challenge = (parts, R1, R2) => hashToScalar('DLEQ', lp('milagro/v1 dleq', ...parts, encodePoint(R1, 'R1'), encodePoint(R2, 'R2')));
 
 /**
+ * A proof with a given nonce: for prove and for test vectors only. A nonce used twice tells the master share.
+ * @param {Statement} s
+ * @param {bigint} share master share
+ * @param {bigint} k
+ * @returns {Uint8Array|null} c ‖ z, 64 bytes; null when z is 0
+ */
+export function proveWith(s, share, k) {
+  const { A, parts } = statement(s);
+  const c = challenge(parts, times(P1, k), times(A, k));
+  const z = mod(k + c * share);
+  return z === 0n ? null : concat(encodeScalar(c), encodeScalar(z));
+}
+
+/**
  * Proves that D = share·A and X = share·P1.
  * @param {Statement} s
  * @param {bigint} share master share
  * @returns {Uint8Array} c ‖ z, 64 bytes
  */
 export function prove(s, share) {
-  const { A, parts } = statement(s);
-  const k = nonce(encodeScalar(share, 'master share'), lp('milagro/v1 dleq', ...parts));
-  const c = challenge(parts, times(P1, k), times(A, k));
-  const z = mod(k + c * share);
-  return z === 0n ? prove(s, share) : concat(encodeScalar(c), encodeScalar(z));
+  const secret = encodeScalar(share, 'master share');
+  const about = lp('milagro/v1 dleq', ...statement(s).parts);
+  for (;;) {
+    const proof = proveWith(s, share, nonce(secret, about));
+    if (proof) return proof;
+  }
 }
 
 /**
@@ -174,16 +189,16 @@ export function lagrange(i, set) {
 }
 
 /**
- * Combines t verified key shares of one generation.
- * @param {{index: number, D: Uint8Array, generation?: Uint8Array}[]} shares exactly those to be combined
+ * Combines verified key shares of one generation: of more than t, the first t. All of them must be well formed.
+ * @param {{index: number, D: Uint8Array, generation?: Uint8Array}[]} shares t or more
  * @param {number} t the threshold
  * @returns {Uint8Array} the key d, 48 bytes
  */
 export function combine(shares, t) {
   need(Number.isSafeInteger(t) && t >= 1, 'threshold: not 1 or more');
-  need(shares.length === t, `${shares.length} shares, not ${t}`);
-  const set = shares.map((s) => index(s.index));
-  need(new Set(set).size === set.length, 'two shares have the same index');
+  need(shares.length >= t, `${shares.length} shares, not ${t}`);
+  const all = shares.map((s) => index(s.index));
+  need(new Set(all).size === all.length, 'two shares have the same index');
   const [first] = shares;
   for (const s of shares) {
     need((s.generation === undefined) === (first.generation === undefined), 'only some shares tell their generation');
@@ -191,7 +206,9 @@ export function combine(shares, t) {
     decodeGeneration(s.generation);
     need(equal(s.generation, first.generation), 'shares of different generations');
   }
-  const sum = shares.reduce((d, s) => d.add(times(decodeG1(s.D, 'key share'), lagrange(s.index, set))), ZERO1);
+  const points = shares.map((s) => decodeG1(s.D, 'key share'));
+  const set = all.slice(0, t);
+  const sum = set.reduce((d, i, at) => d.add(times(points[at], lagrange(i, set))), ZERO1);
   return encodePoint(sum, 'key');
 }
 
