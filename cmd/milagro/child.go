@@ -79,7 +79,11 @@ func (c *child) stop() error {
 
 // failure says why a child ended by itself.
 func (c *child) failure() error {
-	err := fmt.Errorf("%s ended: %w", c.name, either(c.err, errors.New("without a reason")))
+	return c.lastWords(fmt.Errorf("%s ended: %w", c.name, either(c.err, errors.New("without a reason"))))
+}
+
+// lastWords adds to err what the child wrote last.
+func (c *child) lastWords(err error) error {
 	text, _ := os.ReadFile(c.log)
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return withHint(err, "its last words in %s: %s", c.log, lines[len(lines)-1])

@@ -42,12 +42,20 @@ goes to stdout; a status of 400 or more is a failure.`,
 		if err != nil {
 			return usagef(cmd, "%w", err)
 		}
-		transport, err := curlTransport(cmd, *as, *to)
+		c, err := curlCaller(cmd, *as, *to, args[0])
+		if err != nil {
+			return err
+		}
+		transport, err := idtls.Transport(c.source, idtls.Exactly(c.to))
 		if err != nil {
 			return err
 		}
 		defer transport.CloseIdleConnections()
-		return fetch(&http.Client{Transport: transport, Timeout: *timeout}, request, cmd.OutOrStdout())
+		response, err := (&http.Client{Transport: transport, Timeout: *timeout}).Do(request)
+		if err != nil {
+			return c.why(cmd.Context(), err)
+		}
+		return printBody(response, cmd.OutOrStdout())
 	}
 	return cmd
 }
@@ -67,38 +75,34 @@ func curlBody(cmd *cobra.Command, path string) (io.Reader, func() error, error) 
 	return f, f.Close, nil
 }
 
-func curlTransport(cmd *cobra.Command, as, to string) (*http.Transport, error) {
+func curlCaller(cmd *cobra.Command, as, to, url string) (c caller, err error) {
 	self, err := identity.ParseName(as)
 	if err != nil {
-		return nil, usagef(cmd, "--as: %w", err)
+		return c, usagef(cmd, "--as: %w", err)
 	}
 	peer, err := identity.ParseName(to)
 	if err != nil {
-		return nil, usagef(cmd, "--to: %w", err)
+		return c, usagef(cmd, "--to: %w", err)
 	}
 	w, err := openWallet(cmd)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
 	source := w.Source(self)
 	if _, err := source.Credential(); err != nil {
-		return nil, withHint(enrolFirst(err), "'milagro renew NAME' gets the key of this epoch")
+		return c, withHint(enrolFirst(err), "'milagro renew NAME' gets the key of this epoch")
 	}
-	return idtls.Transport(source, idtls.Exactly(peer))
+	return caller{source: source, to: peer, url: url}, nil
 }
 
-// fetch copies the answer's body to out and refuses what HTTP calls an error.
-func fetch(client *http.Client, request *http.Request, out io.Writer) error {
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
+// printBody copies an answer's body to out and refuses what HTTP calls an error.
+func printBody(response *http.Response, out io.Writer) error {
 	defer response.Body.Close()
 	if _, err := io.Copy(out, response.Body); err != nil {
 		return err
 	}
 	if response.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s answered %s", request.URL, response.Status)
+		return fmt.Errorf("%s answered %s", response.Request.URL, response.Status)
 	}
 	return nil
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"time"
 
 	"milagro.dev/identity"
@@ -19,37 +16,6 @@ const (
 	demoCrossings = 3
 	demoPause     = 50 * time.Millisecond
 )
-
-// caller makes calls to a service, each over a connection of its own.
-type caller struct {
-	source idtls.Source
-	to     identity.Name
-	url    string
-}
-
-// call makes one call and returns the answer.
-func (c caller) call(ctx context.Context) (string, error) {
-	transport, err := idtls.Transport(c.source, idtls.Exactly(c.to))
-	if err != nil {
-		return "", err
-	}
-	transport.DisableKeepAlives = true
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
-	if err != nil {
-		return "", err
-	}
-	client := http.Client{Transport: transport, Timeout: 5 * time.Second}
-	response, err := client.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", c.url, response.Status)
-	}
-	return string(answer), err
-}
 
 // epochs has an enrolled service call another while epochs pass.
 func (d *demo) epochs(ctx context.Context) (string, error) {
@@ -81,10 +47,8 @@ func (d *demo) epochs(ctx context.Context) (string, error) {
 
 // crossEpochs calls until the own key has changed so often; no call may fail.
 func (d *demo) crossEpochs(ctx context.Context, c caller) (calls int, err error) {
-	waiting, cancel := context.WithTimeout(ctx, upWithin)
-	defer cancel()
-	up := func() error { _, err := c.call(waiting); return err }
-	if err := await(waiting, d.services[len(d.services)-1], up); err != nil {
+	up := func(ctx context.Context) error { _, err := c.call(ctx); return err }
+	if err := await(ctx, d.services[len(d.services)-1], up); err != nil {
 		return 0, err
 	}
 	var last identity.Epoch
@@ -105,7 +69,8 @@ func (d *demo) crossEpochs(ctx context.Context, c caller) (calls int, err error)
 }
 
 // revoked ends an enrolment at n−t+1 authorities: it gets no further key, and
-// its peers refuse it when the key that it has is over.
+// nobody takes the key that it has once that is over: its peers refuse it, and
+// a second later its own side does not show it any more.
 func (d *demo) revoked(ctx context.Context) (string, error) {
 	name := d.two.name("web")
 	credential, err := d.wallet.Source(name).Credential()
@@ -123,25 +88,19 @@ func (d *demo) revoked(ctx context.Context) (string, error) {
 	}
 	c := caller{source: stubborn{credential}, to: d.two.name("api"), url: "https://" + d.apiTwo + "/"}
 	over := time.Unix(int64(credential.Epoch.End()+credential.Epoch.Skew()), 0)
-	for time.Now().Before(over.Add(time.Second)) {
+	for time.Now().Before(over.Add(upWithin)) {
 		_, err := c.call(ctx)
 		switch {
-		case err != nil && !refusedByPeer(err):
+		case err != nil && !errors.Is(err, identity.ErrEpoch) && !refusedByPeer(c.why(ctx, err)):
 			return "", err
 		case err != nil && uint64(time.Now().Unix()) < credential.Epoch.End():
 			return "", fmt.Errorf("refused before its key was over: %w", err)
 		case err != nil:
-			return fmt.Sprintf("by two of three authorities: no further key, and its peers refuse it after %.0f s", time.Since(began).Seconds()), nil
+			return fmt.Sprintf("by two of three authorities: no further key, and the last one is refused after %.0f s", time.Since(began).Seconds()), nil
 		}
 		time.Sleep(demoPause)
 	}
 	return "", fmt.Errorf("%v is still served with a key of epoch %v", name, credential.Epoch)
-}
-
-// refusedByPeer reports whether err is the alert with which a peer refuses.
-func refusedByPeer(err error) bool {
-	var alert *net.OpError
-	return errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // stubborn is a source that goes on with the key it has, as somebody would

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"milagro.dev/dta"
@@ -15,9 +14,6 @@ import (
 	"milagro.dev/idtls"
 	"milagro.dev/wallet"
 )
-
-// upWithin is how long a service may take to begin answering.
-const upWithin = 15 * time.Second
 
 // demoEpoch is the length of epochs in the domain in which they pass, in
 // seconds.
@@ -134,9 +130,7 @@ func (d *demo) web(to string) caller {
 
 // callAPI calls the service of town three, waiting until it is up.
 func (d *demo) callAPI(ctx context.Context) (answer string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, upWithin)
-	defer cancel()
-	err = await(ctx, d.services[0], func() (err error) {
+	err = await(ctx, d.services[0], func(ctx context.Context) (err error) {
 		answer, err = d.web("api").call(ctx)
 		return err
 	})

@@ -134,7 +134,8 @@ func (d *dev) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := await(ctx, d.services[1], func() error { return answers(ctx, "http://"+d.state.Page) }); err != nil {
+	called := func(ctx context.Context) error { return answers(ctx, "http://"+d.state.Page) }
+	if err := await(ctx, d.services[1], called); err != nil {
 		return err
 	}
 	published, err := d.town.published.MarshalJSON()
@@ -188,18 +189,16 @@ func (d *dev) service(ctx context.Context, path string, args ...string) error {
 }
 
 // codes writes the one-time codes for a name into a file that who enrols
-// removes; a name that has a wallet needs none.
+// removes at the end: as long as it is there, the name is not enrolled, and new
+// codes take the place of those that an interrupted start may have half used.
 func (d *dev) codes(ctx context.Context, path string) (string, error) {
 	file := filepath.Join(d.dir, path+".codes")
 	w, err := wallet.Open(wallet.Config{Dir: d.walletDir(path)})
 	if err != nil {
 		return "", err
 	}
-	if _, err := w.Show(d.town.name(path)); err == nil {
+	if enrolled(w, d.town.name(path), file) {
 		return file, nil
-	}
-	if _, err := os.Stat(file); err == nil {
-		return file, nil // of a start that was interrupted: they may be half used
 	}
 	codes, err := d.town.register(ctx, d.town.name(path))
 	if err != nil {
@@ -209,7 +208,14 @@ func (d *dev) codes(ctx context.Context, path string) (string, error) {
 	for _, code := range codes {
 		fmt.Fprintln(&b, code.Canonical())
 	}
-	return file, writeNew(file, 0o600, b.Bytes())
+	fresh := filepath.Join(d.dir, path+".new")
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	if err := writeNew(fresh, 0o600, b.Bytes()); err != nil {
+		return "", err
+	}
+	return file, os.Rename(fresh, file)
 }
 
 // watch ends when a child does.

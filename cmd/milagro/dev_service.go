@@ -210,11 +210,19 @@ type enrolment struct {
 	name        identity.Name
 	url         string
 	fingerprint identity.DomainID
-	codes       string // path of the file, removed once it was used
+	codes       string // path of the file, removed once the key is there
+}
+
+// enrolled reports whether an enrolment was completed: the wallet knows the
+// name, and the file of its codes is gone.
+func enrolled(w *wallet.Wallet, name identity.Name, codes string) bool {
+	_, unknown := w.Show(name)
+	_, gone := os.Stat(codes)
+	return unknown == nil && errors.Is(gone, os.ErrNotExist)
 }
 
 func enrolOnce(ctx context.Context, w *wallet.Wallet, e enrolment) error {
-	if _, err := w.Show(e.name); err == nil {
+	if enrolled(w, e.name, e.codes) {
 		return nil
 	}
 	if _, err := w.Pin(ctx, e.url, e.fingerprint); err != nil {

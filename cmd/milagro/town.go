@@ -102,7 +102,7 @@ func (m *member) run(ctx context.Context, args ...string) error {
 		return err
 	}
 	m.process = process
-	return await(ctx, process, func() error {
+	return await(ctx, process, func(ctx context.Context) error {
 		if _, err := m.operator().Status(ctx); err != nil {
 			return err
 		}
@@ -119,10 +119,15 @@ func (m *member) stop() error {
 	return m.process.stop()
 }
 
+// upWithin is how long a process may take to answer.
+const upWithin = time.Minute
+
 // await asks until the answer is nil, as long as process lives.
-func await(ctx context.Context, process *child, ask func() error) error {
+func await(ctx context.Context, process *child, ask func(context.Context) error) error {
+	waiting, cancel := context.WithTimeout(ctx, upWithin)
+	defer cancel()
 	for {
-		err := ask()
+		err := ask(waiting)
 		if err == nil {
 			return nil
 		}
@@ -131,6 +136,8 @@ func await(ctx context.Context, process *child, ask func() error) error {
 			return process.failure()
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
+		case <-waiting.Done():
+			return process.lastWords(fmt.Errorf("%s is not ready after %v: %w", process.name, upWithin, err))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -203,7 +210,7 @@ func (t *town) plan() (*dkg.Plan, error) {
 // ready waits until every authority issues keys from a stamped document.
 func (t *town) ready(ctx context.Context) error {
 	for _, m := range t.members {
-		err := await(ctx, m.process, func() error {
+		err := await(ctx, m.process, func(ctx context.Context) error {
 			s, err := m.operator().Status(ctx)
 			if err == nil && (!s.Ready || s.Domain == nil || !s.Domain.Fresh) {
 				err = fmt.Errorf("%s is not ready: %s", m.url(), s.Why)
