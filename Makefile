@@ -48,11 +48,16 @@ cross:
 sdk:
 	cd sdk/js && npm ci --silent && npm test
 
-# Go fuzzes one target of one package at a time.
+# One instrumented binary a package; it fuzzes one target at a time.
 fuzz:
-	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func /\t/' | sort | while IFS=$$'\t' read -r file target; do \
-	  echo "fuzz $$(dirname $$file) $$target"; \
-	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 "$$(dirname $$file)" | tail -n 1; \
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u | while read -r pkg; do \
+	  go test -c -fuzz=Fuzz -o "$$dir/fuzz.test" "$$pkg"; \
+	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$pkg"/*_test.go | sed 's/func //'); do \
+	    (cd "$$pkg" && "$$dir/fuzz.test" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) \
+	      -test.fuzzcachedir "$$dir/cache" -test.parallel 2) >"$$dir/log" 2>&1 || { cat "$$dir/log"; exit 1; }; \
+	    echo "fuzz $$pkg $$target: $$(grep -o 'execs: [0-9]*' "$$dir/log" | tail -n 1)"; \
+	  done; \
 	done
 
 mutants:
