@@ -31,6 +31,7 @@ var pages = map[string]func() (*spec.Page, error){
 	"proofs":   proofsPage,
 	"ibs":      ibsPage,
 	"ceremony": ceremonyPage,
+	"document": documentPage,
 	"idtls":    idtlsPage,
 }
 
