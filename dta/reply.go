@@ -99,7 +99,7 @@ func ParseSignedReply(a Authority, signed []byte) (*Reply, error) {
 	p.Key.Epoch = readEpoch(r)
 	p.RequestHash = [32]byte(r.Fixed(32))
 	p.Share = r.Fixed(pairing.G1Size)
-	p.Proof = r.Bytes(keys.ProofSize)
+	p.Proof = readProof(r, p.Key.Purpose)
 	p.Statement = r.Bytes(maxStatement)
 	if err := r.Close(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrReply, err)
@@ -108,6 +108,15 @@ func ParseSignedReply(a Authority, signed []byte) (*Reply, error) {
 		p.Key.Device = identity.DeviceHash{}
 	}
 	return p, nil
+}
+
+// readProof reads the proof of an M-Pin master's share, which the purpose says
+// it is; other shares prove themselves.
+func readProof(r *encoding.Reader, purpose identity.Purpose) []byte {
+	if purpose.Service() {
+		return r.Fixed(keys.ProofSize)
+	}
+	return r.Fixed(0)
 }
 
 // KeyShare returns the share in p after verifying it against the public share

@@ -138,7 +138,9 @@ func parseRequest(body, evidence []byte) (*Request, error) {
 	q.Key.Service = readService(r)
 	q.Key.Name = readName(r)
 	q.Key.Epoch = readEpoch(r)
-	q.ChannelKind = r.U8()
+	if q.ChannelKind = r.U8(); q.ChannelKind != 0 && q.Key.Purpose != identity.MPin {
+		r.Fail(errors.New("a channel kind belongs to purpose mpin alone"))
+	}
 	q.Device = parseWith(r, identity.SPKISize, identity.ParseDevice)
 	q.ReplyKey = parseWith(r, ReplyKeySize, ParseHPKE)
 	q.Time = r.U64()
