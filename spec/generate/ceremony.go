@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -17,12 +15,6 @@ import (
 	"milagro.dev/internal/pairing"
 	"milagro.dev/spec"
 )
-
-// sealed holds, a line each, kind, dealer, receiver and a value sealed in the
-// runs below: sealing draws at random, so it was done once.
-//
-//go:embed sealed.txt
-var sealed string
 
 // A ceremony is a run of two authorities with threshold 2, made from
 // spec/ceremony.md alone.
@@ -182,25 +174,7 @@ func (r *ceremony) sealed(dealer, receiver uint32) ([]byte, error) {
 	to := box(r.ceremonyBox(receiver, dealer))
 	info := encoding.LP("milagro/v1 ceremony", r.id[:], []byte(r.kind), encoding.U32(dealer), encoding.U32(receiver))
 	value := r.dealt(dealer, receiver).Expose()
-	name := fmt.Sprintf("%s %d %d ", r.kind, dealer, receiver)
-	for line := range strings.Lines(sealed) {
-		text, ok := strings.CutPrefix(strings.TrimSpace(line), name)
-		if !ok {
-			continue
-		}
-		b, err := hex.DecodeString(text)
-		if err != nil {
-			return nil, fmt.Errorf("sealed.txt: %w", err)
-		}
-		if opened, err := hpke.Open(to, hpke.HKDFSHA256(), hpke.AES256GCM(), info, b); err == nil && bytes.Equal(opened, value) {
-			return b, nil
-		}
-	}
-	b, err := hpke.Seal(to.PublicKey(), hpke.HKDFSHA256(), hpke.AES256GCM(), info, value)
-	if err != nil {
-		return nil, err
-	}
-	return nil, fmt.Errorf("sealed.txt: put in the line\n%s%x", name, b)
+	return recorded(fmt.Sprintf("%s %d %d", r.kind, dealer, receiver), to, info, value)
 }
 
 func (r *ceremony) vector() (spec.Case, error) {

@@ -32,6 +32,7 @@ var pages = map[string]func() (*spec.Page, error){
 	"ibs":      ibsPage,
 	"ceremony": ceremonyPage,
 	"document": documentPage,
+	"issuance": issuancePage,
 	"idtls":    idtlsPage,
 }
 
@@ -79,4 +80,14 @@ func refused(c spec.Case, reason string, changes ...string) spec.Case {
 	}
 	r["reason"] = reason
 	return r
+}
+
+// flipped alters one bit in the middle of hexadecimal text.
+func flipped(text string) string {
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+	b[len(b)/2] ^= 1
+	return hexOf(b)
 }

@@ -1,0 +1,170 @@
+package dta
+
+import (
+	"bytes"
+	"crypto/hpke"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"testing"
+
+	"milagro.dev/identity"
+	"milagro.dev/internal/encoding"
+	"milagro.dev/keys"
+	"milagro.dev/spec"
+)
+
+// issuanceVectors returns by what a case of each kind is read.
+var issuanceVectors = map[string]func(*testing.T, spec.Case) error{
+	"code": codeVector, "request": requestVector, "reply": replyVector, "statement": statementVector, "time": timeVector, "false share": falseShareVector,
+}
+
+func TestIssuanceVectors(t *testing.T) {
+	p := loadVectors(t, "issuance")
+	refusals := []error{ErrCode, ErrReply, ErrEvidence, keys.ErrShare, encoding.ErrEncoding, identity.ErrPossession, errSignedTime}
+	for _, c := range p.Accept {
+		if err := issuanceVectors[c["what"]](t, c); err != nil {
+			t.Errorf("%s: %v", c["what"], err)
+		}
+	}
+	for _, c := range p.Refuse {
+		err := issuanceVectors[c["what"]](t, c)
+		known := false
+		for _, want := range refusals {
+			known = known || errors.Is(err, want)
+		}
+		if !known {
+			t.Errorf("%s, %s: %v", c["what"], c["reason"], err)
+		}
+	}
+}
+
+var errSignedTime = errors.New("time is not signed")
+
+func codeVector(t *testing.T, c spec.Case) error {
+	code, err := ParseCode(c["typed"])
+	if err != nil {
+		return err
+	}
+	if hash := code.Hash(); code.Canonical() != c["code"] || hex.EncodeToString(hash[:]) != c["hash"] ||
+		fmt.Sprint(code.Index()) != c["index"] || hex.EncodeToString(code.secret[:]) != c["random"] {
+		t.Errorf("%s reads as %s", c["typed"], code.Canonical())
+	}
+	return nil
+}
+
+func vectorBox(t *testing.T, c spec.Case) hpke.PrivateKey {
+	t.Helper()
+	key, err := hpke.MLKEM768X25519().NewPrivateKey(unhex(t, c["box"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// requestVector opens what seals the case's plaintext, and what the case says
+// seals it.
+func requestVector(t *testing.T, c spec.Case) error {
+	key := vectorBox(t, c)
+	domain, index, time := identity.DomainID(unhex(t, c["domain"])), uint32(number(t, c["index"])), number(t, c["time"])
+	box, err := seal(key.PublicKey(), requestInfo(domain, index, time), unhex(t, c["plaintext"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := (&SealedRequest{Domain: domain, Index: index, Time: time, box: box}).Open(key)
+	if err != nil {
+		return err
+	}
+	if hash := q.Hash(); hex.EncodeToString(hash[:]) != c["hash"] {
+		t.Errorf("request hash is %x", hash)
+	}
+	if c["sealed"] == "" {
+		return nil
+	}
+	s, err := ParseSealedRequest(unhex(t, c["sealed"]))
+	if err != nil {
+		return err
+	}
+	again, err := s.Open(key)
+	if err == nil && again.Hash() != q.Hash() {
+		t.Error("another request was sealed")
+	}
+	return err
+}
+
+func replyVector(t *testing.T, c spec.Case) error {
+	key, a := vectorBox(t, c), vectorAuthority(t, c, 1)
+	r := encoding.Open(unhex(t, c["request"]), signedRequestLabel)
+	q, err := parseRequest(r.Bytes(maxRequestBody), r.Bytes(maxEvidence))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealings := [][]byte{nil}
+	if sealings[0], err = seal(key.PublicKey(), replyInfo(q.Key.Domain, q.Index, q.Hash()), unhex(t, c["signed"])); err != nil {
+		t.Fatal(err)
+	}
+	if c["sealed"] != "" {
+		sealings = append(sealings, unhex(t, c["sealed"]))
+	}
+	for _, sealed := range sealings {
+		p, signed, err := OpenReply(a, q, key, sealed)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(signed, unhex(t, c["signed"])) {
+			t.Error("another reply was sealed")
+		}
+		if _, err := p.KeyShare(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vectorAuthority returns an authority of the case's document.
+func vectorAuthority(t *testing.T, c spec.Case, index uint32) Authority {
+	t.Helper()
+	d, err := ParseDocument(unhex(t, c["document"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, ok := d.Authority(index)
+	if !ok {
+		t.Fatalf("no authority %d", index)
+	}
+	return a
+}
+
+func statementVector(t *testing.T, c spec.Case) error {
+	s, err := ParseStatement(vectorAuthority(t, c, uint32(number(t, c["index"]))), unhex(t, c["statement"]))
+	if err != nil {
+		return err
+	}
+	if s.Name.String() != c["name"] || s.Time != number(t, c["time"]) {
+		t.Errorf("statement says %+v", s)
+	}
+	return nil
+}
+
+func timeVector(t *testing.T, c spec.Case) error {
+	d, err := ParseDocument(unhex(t, c["document"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := vectorAuthority(t, c, uint32(number(t, c["index"])))
+	if !VerifyTime(a, d.ID(), [32]byte(unhex(t, c["request"])), number(t, c["time"]), unhex(t, c["signature"])) {
+		return errSignedTime
+	}
+	return nil
+}
+
+func falseShareVector(t *testing.T, c spec.Case) error {
+	convicted, err := JudgeFalseShare(unhex(t, c["evidence"]))
+	if err != nil {
+		return err
+	}
+	if fmt.Sprint(convicted.Authority.Index) != c["guilty"] {
+		t.Errorf("authority %d is convicted", convicted.Authority.Index)
+	}
+	return nil
+}
