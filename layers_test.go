@@ -32,7 +32,7 @@ var rows = map[string]int{
 
 	"keys": 2, "internal/store": 2,
 
-	"identity": 1, "internal/vss": 1,
+	"identity": 1, "internal/vss": 1, "spec/spectest": 1,
 
 	"internal/pairing": 0, "internal/encoding": 0, "internal/config": 0, "internal/problem": 0,
 	"internal/telemetry": 0, "internal/webserver": 0, "spec": 0,

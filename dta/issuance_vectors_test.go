@@ -12,6 +12,7 @@ import (
 	"milagro.dev/internal/encoding"
 	"milagro.dev/keys"
 	"milagro.dev/spec"
+	"milagro.dev/spec/spectest"
 )
 
 // issuanceVectors returns by what a case of each kind is read.
@@ -20,7 +21,7 @@ var issuanceVectors = map[string]func(*testing.T, spec.Case) error{
 }
 
 func TestIssuanceVectors(t *testing.T) {
-	p := loadVectors(t, "issuance")
+	p := spectest.Load(t, "issuance")
 	refusals := []error{ErrCode, ErrReply, ErrEvidence, keys.ErrShare, encoding.ErrEncoding, identity.ErrPossession, errSignedTime}
 	for _, c := range p.Accept {
 		if err := issuanceVectors[c["what"]](t, c); err != nil {
@@ -55,7 +56,7 @@ func codeVector(t *testing.T, c spec.Case) error {
 
 func vectorBox(t *testing.T, c spec.Case) hpke.PrivateKey {
 	t.Helper()
-	key, err := hpke.MLKEM768X25519().NewPrivateKey(unhex(t, c["box"]))
+	key, err := hpke.MLKEM768X25519().NewPrivateKey(spectest.Bytes(t, c["box"]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +67,8 @@ func vectorBox(t *testing.T, c spec.Case) hpke.PrivateKey {
 // seals it.
 func requestVector(t *testing.T, c spec.Case) error {
 	key := vectorBox(t, c)
-	domain, index, time := identity.DomainID(unhex(t, c["domain"])), uint32(number(t, c["index"])), number(t, c["time"])
-	box, err := seal(key.PublicKey(), requestInfo(domain, index, time), unhex(t, c["plaintext"]))
+	domain, index, time := identity.DomainID(spectest.Bytes(t, c["domain"])), uint32(spectest.Number(t, c["index"])), spectest.Number(t, c["time"])
+	box, err := seal(key.PublicKey(), requestInfo(domain, index, time), spectest.Bytes(t, c["plaintext"]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func requestVector(t *testing.T, c spec.Case) error {
 	if c["sealed"] == "" {
 		return nil
 	}
-	s, err := ParseSealedRequest(unhex(t, c["sealed"]))
+	s, err := ParseSealedRequest(spectest.Bytes(t, c["sealed"]))
 	if err != nil {
 		return err
 	}
@@ -94,24 +95,24 @@ func requestVector(t *testing.T, c spec.Case) error {
 
 func replyVector(t *testing.T, c spec.Case) error {
 	key, a := vectorBox(t, c), vectorAuthority(t, c, 1)
-	r := encoding.Open(unhex(t, c["request"]), signedRequestLabel)
+	r := encoding.Open(spectest.Bytes(t, c["request"]), signedRequestLabel)
 	q, err := parseRequest(r.Bytes(maxRequestBody), r.Bytes(maxEvidence))
 	if err != nil {
 		t.Fatal(err)
 	}
 	sealings := [][]byte{nil}
-	if sealings[0], err = seal(key.PublicKey(), replyInfo(q.Key.Domain, q.Index, q.Hash()), unhex(t, c["signed"])); err != nil {
+	if sealings[0], err = seal(key.PublicKey(), replyInfo(q.Key.Domain, q.Index, q.Hash()), spectest.Bytes(t, c["signed"])); err != nil {
 		t.Fatal(err)
 	}
 	if c["sealed"] != "" {
-		sealings = append(sealings, unhex(t, c["sealed"]))
+		sealings = append(sealings, spectest.Bytes(t, c["sealed"]))
 	}
 	for _, sealed := range sealings {
 		p, signed, err := OpenReply(a, q, key, sealed)
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(signed, unhex(t, c["signed"])) {
+		if !bytes.Equal(signed, spectest.Bytes(t, c["signed"])) {
 			t.Error("another reply was sealed")
 		}
 		if _, err := p.KeyShare(a); err != nil {
@@ -124,7 +125,7 @@ func replyVector(t *testing.T, c spec.Case) error {
 // vectorAuthority returns an authority of the case's document.
 func vectorAuthority(t *testing.T, c spec.Case, index uint32) Authority {
 	t.Helper()
-	d, err := ParseDocument(unhex(t, c["document"]))
+	d, err := ParseDocument(spectest.Bytes(t, c["document"]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,30 +137,30 @@ func vectorAuthority(t *testing.T, c spec.Case, index uint32) Authority {
 }
 
 func statementVector(t *testing.T, c spec.Case) error {
-	s, err := ParseStatement(vectorAuthority(t, c, uint32(number(t, c["index"]))), unhex(t, c["statement"]))
+	s, err := ParseStatement(vectorAuthority(t, c, uint32(spectest.Number(t, c["index"]))), spectest.Bytes(t, c["statement"]))
 	if err != nil {
 		return err
 	}
-	if s.Name.String() != c["name"] || s.Time != number(t, c["time"]) {
+	if s.Name.String() != c["name"] || s.Time != spectest.Number(t, c["time"]) {
 		t.Errorf("statement says %+v", s)
 	}
 	return nil
 }
 
 func timeVector(t *testing.T, c spec.Case) error {
-	d, err := ParseDocument(unhex(t, c["document"]))
+	d, err := ParseDocument(spectest.Bytes(t, c["document"]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := vectorAuthority(t, c, uint32(number(t, c["index"])))
-	if !VerifyTime(a, d.ID(), [32]byte(unhex(t, c["request"])), number(t, c["time"]), unhex(t, c["signature"])) {
+	a := vectorAuthority(t, c, uint32(spectest.Number(t, c["index"])))
+	if !VerifyTime(a, d.ID(), [32]byte(spectest.Bytes(t, c["request"])), spectest.Number(t, c["time"]), spectest.Bytes(t, c["signature"])) {
 		return errSignedTime
 	}
 	return nil
 }
 
 func falseShareVector(t *testing.T, c spec.Case) error {
-	convicted, err := JudgeFalseShare(unhex(t, c["evidence"]))
+	convicted, err := JudgeFalseShare(spectest.Bytes(t, c["evidence"]))
 	if err != nil {
 		return err
 	}

@@ -4,44 +4,17 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"strconv"
 	"strings"
 	"testing"
 
 	"milagro.dev/identity"
 	"milagro.dev/internal/dkg"
 	"milagro.dev/spec"
+	"milagro.dev/spec/spectest"
 )
 
-func loadVectors(t *testing.T, page string) *spec.Page {
-	t.Helper()
-	p, err := spec.Load(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func number(t *testing.T, s string) uint64 {
-	t.Helper()
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 func TestDocumentVectors(t *testing.T) {
-	p := loadVectors(t, "document")
+	p := spectest.Load(t, "document")
 	for _, c := range p.Accept {
 		if err := documentVector(t, c); err != nil {
 			t.Errorf("%s: %v", c["what"], err)
@@ -64,25 +37,25 @@ func TestDocumentVectors(t *testing.T) {
 // documentVector returns why a case is refused.
 func documentVector(t *testing.T, c spec.Case) error {
 	if c["what"] == "fresh" {
-		p := Published{Stamp: &Stamp{Day: uint32(number(t, c["day"]))}}
-		return p.Fresh(number(t, c["now"]))
+		p := Published{Stamp: &Stamp{Day: uint32(spectest.Number(t, c["day"]))}}
+		return p.Fresh(spectest.Number(t, c["now"]))
 	}
-	d, err := ParseDocument(unhex(t, c["document"]))
+	d, err := ParseDocument(spectest.Bytes(t, c["document"]))
 	if err != nil {
 		return err
 	}
 	switch c["what"] {
 	case "published":
-		p := &Published{Document: d, Signature: unhex(t, c["signature"])}
+		p := &Published{Document: d, Signature: spectest.Bytes(t, c["signature"])}
 		if c["stamp"] != "" {
-			if p.Stamp, err = ParseStamp(unhex(t, c["stamp"])); err != nil {
+			if p.Stamp, err = ParseStamp(spectest.Bytes(t, c["stamp"])); err != nil {
 				return err
 			}
 		}
-		return p.Verify(identity.DomainID(unhex(t, c["id"])))
+		return p.Verify(identity.DomainID(spectest.Bytes(t, c["id"])))
 	case "approval":
-		approved := [][]byte{unhex(t, c["approval"])}
-		if index, ok := approver(d.Authorities(), d, approved[0]); !ok || uint64(index) != number(t, c["index"]) {
+		approved := [][]byte{spectest.Bytes(t, c["approval"])}
+		if index, ok := approver(d.Authorities(), d, approved[0]); !ok || uint64(index) != spectest.Number(t, c["index"]) {
 			return ErrDocument
 		}
 	case "first":
@@ -95,11 +68,11 @@ func documentVector(t *testing.T, c spec.Case) error {
 }
 
 func firstVector(t *testing.T, c spec.Case, want *Document) {
-	plan, err := dkg.ParsePlan(unhex(t, c["plan"]))
+	plan, err := dkg.ParsePlan(spectest.Bytes(t, c["plan"]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := dkg.ParseCertificate(plan, unhex(t, c["certificate"]))
+	certificate, err := dkg.ParseCertificate(plan, spectest.Bytes(t, c["certificate"]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,13 +84,13 @@ func firstVector(t *testing.T, c spec.Case, want *Document) {
 
 // combinedVector combines the case's shares.
 func combinedVector(t *testing.T, c spec.Case) {
-	d, err := ParseDocument(unhex(t, c["document"]))
+	d, err := ParseDocument(spectest.Bytes(t, c["document"]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	shares := map[uint32][]byte{}
 	for i, share := range strings.Split(c["shares"], ",") {
-		shares[uint32(i+1)] = unhex(t, share)
+		shares[uint32(i+1)] = spectest.Bytes(t, share)
 	}
 	signature, _, err := d.CombineSignature(d.Point(), shares)
 	if err != nil || hex.EncodeToString(signature) != c["signature"] {

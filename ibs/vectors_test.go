@@ -1,20 +1,17 @@
 package ibs
 
 import (
-	"encoding/hex"
 	"errors"
 	"testing"
 
 	"milagro.dev/identity"
 	"milagro.dev/keys"
 	"milagro.dev/spec"
+	"milagro.dev/spec/spectest"
 )
 
 func TestIBSVectors(t *testing.T) {
-	p, err := spec.Load("ibs")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := spectest.Load(t, "ibs")
 	for _, c := range p.Accept {
 		if err := vector(t, c); err != nil {
 			t.Errorf("%v: %v", c, err)
@@ -28,18 +25,9 @@ func TestIBSVectors(t *testing.T) {
 	}
 }
 
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func statement(t *testing.T, c spec.Case) (keys.Master, Statement) {
 	t.Helper()
-	master, err := keys.ParseMaster(unhex(t, c["master"]))
+	master, err := keys.ParseMaster(spectest.Bytes(t, c["master"]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,22 +35,22 @@ func statement(t *testing.T, c spec.Case) (keys.Master, Statement) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	epoch, err := identity.ParseEpoch(unhex(t, c["epoch"]))
+	epoch, err := identity.ParseEpoch(spectest.Bytes(t, c["epoch"]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return master, Statement{Domain: identity.DomainID(unhex(t, c["domainID"])), Name: name, Device: identity.DeviceHash(unhex(t, c["device"])), Epoch: epoch, Message: unhex(t, c["message"])}
+	return master, Statement{Domain: identity.DomainID(spectest.Bytes(t, c["domainID"])), Name: name, Device: identity.DeviceHash(spectest.Bytes(t, c["device"])), Epoch: epoch, Message: spectest.Bytes(t, c["message"])}
 }
 
 func vector(t *testing.T, c spec.Case) error {
 	master, st := statement(t, c)
-	return Verify(master, st, unhex(t, c["signature"]))
+	return Verify(master, st, spectest.Bytes(t, c["signature"]))
 }
 
 func checkKey(t *testing.T, c spec.Case) {
 	t.Helper()
 	master, st := statement(t, c)
-	key, err := keys.ParsePrivate(unhex(t, c["key"]))
+	key, err := keys.ParsePrivate(spectest.Bytes(t, c["key"]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,42 +5,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"testing"
 
 	"milagro.dev/internal/pairing"
 	"milagro.dev/spec"
+	"milagro.dev/spec/spectest"
 )
 
-func load(t *testing.T, page string) *spec.Page {
-	t.Helper()
-	p, err := spec.Load(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func number(t *testing.T, s string) uint64 {
-	t.Helper()
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 func TestNamesVectors(t *testing.T) {
-	p := load(t, "names")
+	p := spectest.Load(t, "names")
 	for _, c := range p.Accept {
 		n, err := ParseName(c["name"])
 		if err != nil || n.String() != c["name"] || n.Domain() != c["domain"] || n.Person() != (c["kind"] == "person") {
@@ -55,35 +28,35 @@ func TestNamesVectors(t *testing.T) {
 }
 
 func TestDevicesVectors(t *testing.T) {
-	p := load(t, "devices")
+	p := spectest.Load(t, "devices")
 	for _, c := range p.Accept {
-		d, err := ParseDevice(unhex(t, c["spki"]))
+		d, err := ParseDevice(spectest.Bytes(t, c["spki"]))
 		if err != nil || d.Hash().String() != c["device"] {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
 	for _, c := range p.Refuse {
-		if _, err := ParseDevice(unhex(t, c["spki"])); !errors.Is(err, ErrDevice) {
+		if _, err := ParseDevice(spectest.Bytes(t, c["spki"])); !errors.Is(err, ErrDevice) {
 			t.Errorf("%s: %v", c["reason"], err)
 		}
 	}
 }
 
 func TestDomainsVectors(t *testing.T) {
-	p := load(t, "domains")
+	p := spectest.Load(t, "domains")
 	for _, c := range p.Accept {
-		want := unhex(t, c["id"])
+		want := spectest.Bytes(t, c["id"])
 		if c["what"] == "service" {
-			x, err := pairing.ParseG1(unhex(t, c["master"]))
+			x, err := pairing.ParseG1(spectest.Bytes(t, c["master"]))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if id := NewServiceID(DomainID(unhex(t, c["domainID"])), c["service"], x); !bytes.Equal(id[:], want) {
+			if id := NewServiceID(DomainID(spectest.Bytes(t, c["domainID"])), c["service"], x); !bytes.Equal(id[:], want) {
 				t.Errorf("serviceID = %x", id)
 			}
 			continue
 		}
-		mpk, err := pairing.ParseG2(unhex(t, c["master"]))
+		mpk, err := pairing.ParseG2(spectest.Bytes(t, c["master"]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +76,7 @@ func TestDomainsVectors(t *testing.T) {
 }
 
 func TestEpochsVectors(t *testing.T) {
-	p := load(t, "epochs")
+	p := spectest.Load(t, "epochs")
 	for _, c := range p.Accept {
 		if err := epochVector(t, c); err != nil {
 			t.Errorf("%v: %v", c, err)
@@ -118,25 +91,25 @@ func TestEpochsVectors(t *testing.T) {
 
 func epochVector(t *testing.T, c spec.Case) error {
 	if c["what"] == "epoch" {
-		e, err := ParseEpoch(unhex(t, c["bytes"]))
-		if err == nil && (e.Start != number(t, c["start"]) || uint64(e.Length) != number(t, c["length"]) || hex.EncodeToString(e.Bytes()) != c["bytes"]) {
+		e, err := ParseEpoch(spectest.Bytes(t, c["bytes"]))
+		if err == nil && (e.Start != spectest.Number(t, c["start"]) || uint64(e.Length) != spectest.Number(t, c["length"]) || hex.EncodeToString(e.Bytes()) != c["bytes"]) {
 			return fmt.Errorf("epoch %v", e)
 		}
 		return err
 	}
-	s := Schedule{Length: uint32(number(t, c["length"])), PreviousLength: uint32(number(t, c["previous"])), PreviousLastStart: number(t, c["last"])}
+	s := Schedule{Length: uint32(spectest.Number(t, c["length"])), PreviousLength: uint32(spectest.Number(t, c["previous"])), PreviousLastStart: spectest.Number(t, c["last"])}
 	if err := s.Check(); err != nil {
 		return fmt.Errorf("schedule: %v", err)
 	}
-	e, err := ParseEpoch(unhex(t, c["epoch"]))
+	e, err := ParseEpoch(spectest.Bytes(t, c["epoch"]))
 	if err != nil {
 		return fmt.Errorf("epoch of the case: %v", err)
 	}
-	return s.Accepts(e, number(t, c["now"]))
+	return s.Accepts(e, spectest.Number(t, c["now"]))
 }
 
 func TestPointsVectors(t *testing.T) {
-	p := load(t, "points")
+	p := spectest.Load(t, "points")
 	for _, c := range p.Accept {
 		got, err := pointVector(t, c)
 		if err != nil || hex.EncodeToString(got.Bytes()) != c["point"] {
@@ -153,18 +126,18 @@ func TestPointsVectors(t *testing.T) {
 func pointVector(t *testing.T, c spec.Case) (pairing.G1, error) {
 	switch Purpose(c["purpose"]) {
 	case Document:
-		return DocumentPoint(DomainID(unhex(t, c["domainID"])), number(t, c["revision"]), [32]byte(unhex(t, c["hash"]))), nil
+		return DocumentPoint(DomainID(spectest.Bytes(t, c["domainID"])), spectest.Number(t, c["revision"]), [32]byte(spectest.Bytes(t, c["hash"]))), nil
 	case Fresh:
-		return FreshPoint(DomainID(unhex(t, c["domainID"])), number(t, c["revision"]), [32]byte(unhex(t, c["hash"])), uint32(number(t, c["day"]))), nil
+		return FreshPoint(DomainID(spectest.Bytes(t, c["domainID"])), spectest.Number(t, c["revision"]), [32]byte(spectest.Bytes(t, c["hash"])), uint32(spectest.Number(t, c["day"]))), nil
 	case Test:
-		return TestPoint([32]byte(unhex(t, c["hash"])), c["of"]), nil
+		return TestPoint([32]byte(spectest.Bytes(t, c["hash"])), c["of"]), nil
 	}
 	name, err := ParseName(c["name"])
 	if err != nil {
 		return pairing.G1{}, err
 	}
-	k := Key{Purpose: Purpose(c["purpose"]), Domain: DomainID(unhex(t, c["domainID"])), Service: ServiceID(unhex(t, c["serviceID"])), Name: name, Device: DeviceHash(unhex(t, c["device"]))}
-	if b := unhex(t, c["epoch"]); len(b) > 0 {
+	k := Key{Purpose: Purpose(c["purpose"]), Domain: DomainID(spectest.Bytes(t, c["domainID"])), Service: ServiceID(spectest.Bytes(t, c["serviceID"])), Name: name, Device: DeviceHash(spectest.Bytes(t, c["device"]))}
+	if b := spectest.Bytes(t, c["epoch"]); len(b) > 0 {
 		if k.Epoch, err = ParseEpoch(b); err != nil {
 			return pairing.G1{}, err
 		}

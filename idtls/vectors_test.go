@@ -9,6 +9,7 @@ import (
 	"milagro.dev/internal/encoding"
 	"milagro.dev/keys"
 	"milagro.dev/spec"
+	"milagro.dev/spec/spectest"
 )
 
 func TestBindingVectors(t *testing.T) {
@@ -19,21 +20,21 @@ func TestBindingVectors(t *testing.T) {
 			t.Errorf("%s: %s: %v", c["name"], failed, err)
 			continue
 		}
-		b, err := parseBinding(unhex(t, c["binding"]))
+		b, err := parseBinding(spectest.Bytes(t, c["binding"]))
 		check(t, err)
 		says := spec.Case{
 			"suite": hex.EncodeToString([]byte{b.suite}), "usage": hex.EncodeToString([]byte{byte(b.usage)}),
 			"notBefore": hex.EncodeToString(encoding.U64(b.notBefore)), "notAfter": hex.EncodeToString(encoding.U64(b.notAfter)),
 			"domainID": hex.EncodeToString(b.domain[:]), "epoch": hex.EncodeToString(b.epoch.Bytes()),
 			"device": b.device.String(), "name": b.name.String(),
-			"message": hex.EncodeToString(b.statement(unhex(t, c["spki"])).Message),
+			"message": hex.EncodeToString(b.statement(spectest.Bytes(t, c["spki"])).Message),
 		}
 		for field, value := range says {
 			if c[field] != value {
 				t.Errorf("%s: %s is %s, not %s", c["name"], field, value, c[field])
 			}
 		}
-		if !bytes.Equal(b.bytes(), unhex(t, c["binding"])) {
+		if !bytes.Equal(b.bytes(), spectest.Bytes(t, c["binding"])) {
 			t.Errorf("%s: encodes otherwise", c["name"])
 		}
 	}
@@ -48,24 +49,17 @@ func TestBindingVectors(t *testing.T) {
 // first that fails.
 func judgeVector(t *testing.T, v spec.Case) (Check, error) {
 	t.Helper()
-	master, err := keys.ParseMaster(unhex(t, v["master"]))
+	master, err := keys.ParseMaster(spectest.Bytes(t, v["master"]))
 	check(t, err)
-	c := &connection{content: unhex(t, v["binding"]), domain: &Domain{Suites: []uint8{SuiteIdentityKey}}}
+	c := &connection{content: spectest.Bytes(t, v["binding"]), domain: &Domain{Suites: []uint8{SuiteIdentityKey}}}
 	if err := c.checkBinding(); err != nil {
 		return CheckBinding, err
 	}
 	if err := c.checkSuite(); err != nil {
 		return CheckSuite, err
 	}
-	if err := ibs.Verify(master, c.binding.statement(unhex(t, v["spki"])), c.binding.signature[:]); err != nil {
+	if err := ibs.Verify(master, c.binding.statement(spectest.Bytes(t, v["spki"])), c.binding.signature[:]); err != nil {
 		return CheckSignature, err
 	}
 	return "", nil
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	check(t, err)
-	return b
 }

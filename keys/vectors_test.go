@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -14,38 +13,12 @@ import (
 	"milagro.dev/internal/pairing"
 	"milagro.dev/internal/vss"
 	"milagro.dev/spec"
+	"milagro.dev/spec/spectest"
 )
-
-func load(t *testing.T, page string) *spec.Page {
-	t.Helper()
-	p, err := spec.Load(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func number(t *testing.T, s string) uint64 {
-	t.Helper()
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 func g1(t *testing.T, s string) pairing.G1 {
 	t.Helper()
-	p, err := pairing.ParseG1(unhex(t, s))
+	p, err := pairing.ParseG1(spectest.Bytes(t, s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +26,7 @@ func g1(t *testing.T, s string) pairing.G1 {
 }
 
 func TestSharesVectors(t *testing.T) {
-	p := load(t, "shares")
+	p := spectest.Load(t, "shares")
 	for _, c := range p.Accept {
 		if err := shareVector(t, c); err != nil {
 			t.Errorf("%v: %v", c, err)
@@ -72,28 +45,28 @@ func TestSharesVectors(t *testing.T) {
 func shareVector(t *testing.T, c spec.Case) error {
 	switch c["what"] {
 	case "share":
-		s, err := ParseShare(uint32(number(t, c["index"])), Generation{}, unhex(t, c["share"]))
+		s, err := ParseShare(uint32(spectest.Number(t, c["index"])), Generation{}, spectest.Bytes(t, c["share"]))
 		if err != nil {
 			return err
 		}
-		public, err := pairing.ParseG2(unhex(t, c["public"]))
+		public, err := pairing.ParseG2(spectest.Bytes(t, c["public"]))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s.Verify(g1(t, c["point"]), public)
 	case "key":
-		key, err := ParsePrivate(unhex(t, c["key"]))
+		key, err := ParsePrivate(spectest.Bytes(t, c["key"]))
 		if err != nil {
 			return err
 		}
-		master, err := ParseMaster(unhex(t, c["master"]))
+		master, err := ParseMaster(spectest.Bytes(t, c["master"]))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return key.Verify(g1(t, c["point"]), master)
 	case "generation":
-		g, err := ParseGeneration(unhex(t, c["bytes"]))
-		if err == nil && (g.Counter != number(t, c["counter"]) || !bytes.Equal(g.Hash[:], unhex(t, c["hash"]))) {
+		g, err := ParseGeneration(spectest.Bytes(t, c["bytes"]))
+		if err == nil && (g.Counter != spectest.Number(t, c["counter"]) || !bytes.Equal(g.Hash[:], spectest.Bytes(t, c["hash"]))) {
 			return fmt.Errorf("generation %v", g)
 		}
 		return err
@@ -105,13 +78,13 @@ func combineVector(t *testing.T, c spec.Case) error {
 	var shares []Share
 	for part := range strings.SplitSeq(c["shares"], ",") {
 		index, point, _ := strings.Cut(part, ":")
-		s, err := ParseShare(uint32(number(t, index)), Generation{}, unhex(t, point))
+		s, err := ParseShare(uint32(spectest.Number(t, index)), Generation{}, spectest.Bytes(t, point))
 		if err != nil {
 			t.Fatal(err)
 		}
 		shares = append(shares, s)
 	}
-	key, err := Combine(int(number(t, c["threshold"])), shares)
+	key, err := Combine(int(spectest.Number(t, c["threshold"])), shares)
 	if err == nil && hex.EncodeToString(key.Expose()) != c["key"] {
 		return fmt.Errorf("combined to %x", key.Expose())
 	}
@@ -119,7 +92,7 @@ func combineVector(t *testing.T, c spec.Case) error {
 }
 
 func TestProofsVectors(t *testing.T) {
-	p := load(t, "proofs")
+	p := spectest.Load(t, "proofs")
 	for _, c := range p.Accept {
 		if err := proofVector(t, c); err != nil {
 			t.Error(err)
@@ -134,14 +107,14 @@ func TestProofsVectors(t *testing.T) {
 }
 
 func proofVector(t *testing.T, c spec.Case) error {
-	g := Generation{Counter: number(t, c["counter"]), Hash: [32]byte(unhex(t, c["generation"]))}
-	st := ProofStatement{Domain: identity.DomainID(unhex(t, c["domainID"])), Service: identity.ServiceID(unhex(t, c["serviceID"])), Purpose: identity.Purpose(c["purpose"]),
-		Generation: g, Index: uint32(number(t, c["index"])), RequestHash: [32]byte(unhex(t, c["request"])), Point: g1(t, c["point"]), Public: g1(t, c["public"])}
-	share, err := ParseShare(st.Index, g, unhex(t, c["share"]))
+	g := Generation{Counter: spectest.Number(t, c["counter"]), Hash: [32]byte(spectest.Bytes(t, c["generation"]))}
+	st := ProofStatement{Domain: identity.DomainID(spectest.Bytes(t, c["domainID"])), Service: identity.ServiceID(spectest.Bytes(t, c["serviceID"])), Purpose: identity.Purpose(c["purpose"]),
+		Generation: g, Index: uint32(spectest.Number(t, c["index"])), RequestHash: [32]byte(spectest.Bytes(t, c["request"])), Point: g1(t, c["point"]), Public: g1(t, c["public"])}
+	share, err := ParseShare(st.Index, g, spectest.Bytes(t, c["share"]))
 	if err != nil {
 		return err
 	}
-	proof, err := ParseProof(unhex(t, c["proof"]))
+	proof, err := ParseProof(spectest.Bytes(t, c["proof"]))
 	if err != nil {
 		return err
 	}

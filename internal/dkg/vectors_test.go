@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/hpke"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,30 +15,11 @@ import (
 	"milagro.dev/internal/vss"
 	"milagro.dev/keys"
 	"milagro.dev/spec"
+	"milagro.dev/spec/spectest"
 )
 
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func unhexList(t *testing.T, s string) (list [][]byte) {
-	t.Helper()
-	for part := range strings.SplitSeq(s, ",") {
-		list = append(list, unhex(t, part))
-	}
-	return list
-}
-
 func TestCeremonyVectors(t *testing.T) {
-	p, err := spec.Load("ceremony")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := spectest.Load(t, "ceremony")
 	for _, c := range p.Accept {
 		switch c["what"] {
 		case "card":
@@ -68,17 +48,17 @@ func TestCeremonyVectors(t *testing.T) {
 func refusal(t *testing.T, c spec.Case) (err, want error) {
 	switch c["what"] {
 	case "card":
-		_, err = ParseCard(unhex(t, c["card"]))
+		_, err = ParseCard(spectest.Bytes(t, c["card"]))
 		return err, ErrCard
 	case "plan":
-		_, err = ParsePlan(unhex(t, c["plan"]))
+		_, err = ParsePlan(spectest.Bytes(t, c["plan"]))
 		return err, ErrPlan
 	case "certificate":
-		plan, failed := ParsePlan(unhex(t, c["plan"]))
+		plan, failed := ParsePlan(spectest.Bytes(t, c["plan"]))
 		if failed != nil {
 			t.Fatal(failed)
 		}
-		_, err = ParseCertificate(plan, unhex(t, c["certificate"]))
+		_, err = ParseCertificate(plan, spectest.Bytes(t, c["certificate"]))
 		return err, ErrCertificate
 	case "blame":
 		_, err = Judge([]byte(c["blame"]))
@@ -98,25 +78,25 @@ func hpkeKey(t *testing.T, seed []byte) hpke.PrivateKey {
 
 func cardVector(t *testing.T, c spec.Case) {
 	t.Helper()
-	key := ed25519.NewKeyFromSeed(unhex(t, c["signing"]))
-	card, err := SignCard(key, c["name"], c["url"], hpkeKey(t, unhex(t, c["box"])).PublicKey())
+	key := ed25519.NewKeyFromSeed(spectest.Bytes(t, c["signing"]))
+	card, err := SignCard(key, c["name"], c["url"], hpkeKey(t, spectest.Bytes(t, c["box"])).PublicKey())
 	if err != nil {
 		t.Fatal(err)
 	}
 	fingerprint := card.Fingerprint()
-	if !bytes.Equal(card.Bytes(), unhex(t, c["card"])) || !bytes.Equal(fingerprint[:], unhex(t, c["fingerprint"])) {
+	if !bytes.Equal(card.Bytes(), spectest.Bytes(t, c["card"])) || !bytes.Equal(fingerprint[:], spectest.Bytes(t, c["fingerprint"])) {
 		t.Errorf("card of %s is another", c["name"])
 	}
 }
 
 func abortVector(t *testing.T, c spec.Case) {
 	t.Helper()
-	plan, err := ParsePlan(unhex(t, c["plan"]))
+	plan, err := ParsePlan(spectest.Bytes(t, c["plan"]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := openMessage(plan, unhex(t, c["message"]))
-	if err != nil || m.label != abortLabel || m.index != 1 || !bytes.Equal(m.id[:], unhex(t, c["id"])) {
+	m, err := openMessage(plan, spectest.Bytes(t, c["message"]))
+	if err != nil || m.label != abortLabel || m.index != 1 || !bytes.Equal(m.id[:], spectest.Bytes(t, c["id"])) {
 		t.Errorf("abort = %+v, %v", m, err)
 	}
 }
@@ -130,19 +110,19 @@ type recorded struct {
 
 func runVector(t *testing.T, c spec.Case) {
 	t.Helper()
-	plan, err := ParsePlan(unhex(t, c["plan"]))
+	plan, err := ParsePlan(spectest.Bytes(t, c["plan"]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recorded{run: &run{world: &world{plan: plan}, contributions: unhexList(t, c["contributions"]), commits: unhexList(t, c["commits"]),
-		reveals: unhexList(t, c["reveals"]), confirms: unhexList(t, c["confirms"])}}
+	r := &recorded{run: &run{world: &world{plan: plan}, contributions: spectest.List(t, c["contributions"]), commits: spectest.List(t, c["commits"]),
+		reveals: spectest.List(t, c["reveals"]), confirms: spectest.List(t, c["confirms"])}}
 	for i := range 2 {
-		r.keys = append(r.keys, ed25519.NewKeyFromSeed(unhexList(t, c["signing"])[i]))
-		r.boxes = append(r.boxes, hpkeKey(t, unhexList(t, c["box"])[i]))
+		r.keys = append(r.keys, ed25519.NewKeyFromSeed(spectest.List(t, c["signing"])[i]))
+		r.boxes = append(r.boxes, hpkeKey(t, spectest.List(t, c["box"])[i]))
 	}
 	for polynomial := range strings.SplitSeq(c["coefficients"], "/") {
 		var coefficients []pairing.Secret
-		for _, b := range unhexList(t, polynomial) {
+		for _, b := range spectest.List(t, polynomial) {
 			a, err := pairing.ParseSecret(b)
 			if err != nil {
 				t.Fatal(err)
@@ -152,7 +132,7 @@ func runVector(t *testing.T, c spec.Case) {
 		r.polys = append(r.polys, coefficients)
 	}
 	r.checkRounds(t, c)
-	r.checkDealings(t, unhexList(t, c["nonces"]))
+	r.checkDealings(t, spectest.List(t, c["nonces"]))
 	r.checkOutcome(t, c)
 }
 
@@ -178,7 +158,7 @@ func (r *recorded) checkRounds(t *testing.T, c spec.Case) {
 	}
 	r.id = ceremonyID(r.plan, bodies(opened))
 	transcript := transcriptHash(r.id, bodies(commits), bodies(reveals))
-	if !bytes.Equal(r.id[:], unhex(t, c["id"])) || !bytes.Equal(transcript[:], unhex(t, c["transcript"])) {
+	if !bytes.Equal(r.id[:], spectest.Bytes(t, c["id"])) || !bytes.Equal(transcript[:], spectest.Bytes(t, c["transcript"])) {
 		t.Error("id or transcript is another")
 	}
 	for i, m := range commits {
@@ -230,23 +210,23 @@ func (r *recorded) at(dealer int, index uint32) pairing.Secret {
 
 func (r *recorded) checkOutcome(t *testing.T, c spec.Case) {
 	t.Helper()
-	certificate, err := ParseCertificate(r.plan, unhex(t, c["certificate"]))
+	certificate, err := ParseCertificate(r.plan, spectest.Bytes(t, c["certificate"]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	assembled := r.certificate(t)
-	if g := certificate.Generation(); !bytes.Equal(g.Hash[:], unhex(t, c["generation"])) || !bytes.Equal(assembled.Bytes(), certificate.Bytes()) {
+	if g := certificate.Generation(); !bytes.Equal(g.Hash[:], spectest.Bytes(t, c["generation"])) || !bytes.Equal(assembled.Bytes(), certificate.Bytes()) {
 		t.Error("certificate or generation is another")
 	}
 	var tests []TestShare
-	for i, b := range unhexList(t, c["shares"]) {
+	for i, b := range spectest.List(t, c["shares"]) {
 		index := uint32(i + 1)
 		s, err := pairing.ParseSecret(b)
 		if err != nil || !s.Equal(r.at(0, index).Add(r.at(1, index))) {
 			t.Fatalf("share of %d is another: %v", index, err)
 		}
 		test, err := certificate.MakeTestShare(keys.NewMasterShare(index, certificate.Generation(), s))
-		if err != nil || !bytes.Equal(test.Share, unhexList(t, c["test"])[i]) {
+		if err != nil || !bytes.Equal(test.Share, spectest.List(t, c["test"])[i]) {
 			t.Errorf("test share of %d is another: %v", index, err)
 		}
 		tests = append(tests, test)

@@ -2,19 +2,16 @@ package pairing
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"testing"
 
 	"milagro.dev/spec"
+	"milagro.dev/spec/spectest"
 )
 
 func TestGroupsVectors(t *testing.T) {
-	p, err := spec.Load("groups")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := spectest.Load(t, "groups")
 	for _, c := range p.Accept {
 		if err := groupVector(t, c); err != nil {
 			t.Errorf("%v: %v", c, err)
@@ -28,7 +25,7 @@ func TestGroupsVectors(t *testing.T) {
 }
 
 func groupVector(t *testing.T, c spec.Case) error {
-	want := fromHex(t, c["bytes"])
+	want := spectest.Bytes(t, c["bytes"])
 	got, err := groupBytes(t, c, want)
 	if err == nil && !bytes.Equal(got, want) {
 		return fmt.Errorf("got %x", got)
@@ -51,12 +48,12 @@ func groupBytes(t *testing.T, c spec.Case, b []byte) ([]byte, error) {
 		p, err := ParseG2(b)
 		return p.Bytes(), err
 	case "hash to g1":
-		return HashToG1(c["dst"], fromHex(t, c["message"])).Bytes(), nil
+		return HashToG1(c["dst"], spectest.Bytes(t, c["message"])).Bytes(), nil
 	case "hash to scalar":
-		s, err := HashToScalar(c["dst"], fromHex(t, c["message"]))
+		s, err := HashToScalar(c["dst"], spectest.Bytes(t, c["message"]))
 		return s.Bytes(), err
 	}
-	s, err := ParseSecret(fromHex(t, c["scalar"]))
+	s, err := ParseSecret(spectest.Bytes(t, c["scalar"]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +61,4 @@ func groupBytes(t *testing.T, c spec.Case, b []byte) ([]byte, error) {
 		return s.G1().Bytes(), nil
 	}
 	return s.G2().Bytes(), nil
-}
-
-func fromHex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
