@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"milagro.dev/dta"
 	"milagro.dev/identity"
@@ -64,13 +65,15 @@ type AuthorityReport struct {
 func (r *Report) Text() string {
 	var b strings.Builder
 	for _, k := range r.Keys {
-		fmt.Fprintf(&b, "%s %s key of epoch %v: %s\n", r.Name, k.Purpose, k.Epoch, k.result())
+		fmt.Fprintf(&b, "%s %s key %s to %s: %s\n", r.Name, k.Purpose, date(k.Epoch.Start), date(k.Epoch.End()), k.result())
 		for _, a := range k.Authorities {
 			fmt.Fprintf(&b, "  authority %d (%s): %s%s\n", a.Index, a.Name, a.Outcome, a.detail())
 		}
 	}
 	return b.String()
 }
+
+func date(unix uint64) string { return time.Unix(int64(unix), 0).UTC().Format(time.RFC3339) }
 
 func (k KeyReport) result() string {
 	if k.Err != nil {

@@ -121,7 +121,7 @@ func TestReportSaysWhatHappenedInWords(t *testing.T) {
 			{Index: 2, Name: "b", Outcome: Lying, Detail: "share does not verify", Evidence: "/e"},
 		},
 	}}}
-	want := "spiffe://example.org/web channel key of epoch 86400/86400: not obtained\n" +
+	want := "spiffe://example.org/web channel key 1970-01-02T00:00:00Z to 1970-01-03T00:00:00Z: not obtained\n" +
 		"  authority 1 (a): ok\n" +
 		"  authority 2 (b): lying: share does not verify; evidence in /e\n"
 	if got := r.Text(); got != want {
