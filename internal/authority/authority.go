@@ -43,6 +43,9 @@ type Authority struct {
 // no error here: the authority serves what needs no share, and Ready says why.
 func Open(ctx context.Context, cfg Config) (*Authority, error) {
 	cfg = cfg.withDefaults()
+	if err := cfg.Limits.check(); err != nil {
+		return nil, fmt.Errorf("open authority: %w", err)
+	}
 	if err := checkPrivate(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open authority: %w", err)
 	}

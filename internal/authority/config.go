@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -52,6 +53,19 @@ func DefaultLimits() Limits {
 		Enrolments: Rate{Count: 50, Window: 24 * time.Hour},
 		Renewals:   Rate{Count: 120, Window: time.Minute},
 	}
+}
+
+// check refuses rates that bound nothing: a window of no time never fills.
+func (l Limits) check() error {
+	for _, limit := range []struct {
+		what string
+		Rate
+	}{{"strangers", l.Strangers}, {"enrolments", l.Enrolments}, {"renewals", l.Renewals}} {
+		if limit.Count < 0 || limit.Window < time.Second {
+			return fmt.Errorf("limit of %s: %d in %s is no rate: at least 0 in at least 1s", limit.what, limit.Count, limit.Window)
+		}
+	}
+	return nil
 }
 
 func (c Config) withDefaults() Config {
