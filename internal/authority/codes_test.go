@@ -27,7 +27,7 @@ const api = "spiffe://example.org/api"
 
 // TestCodeIsUsedOnce has many devices show one code at once, a few times over.
 func TestCodeIsUsedOnce(t *testing.T) {
-	const rounds, devices = 2, 16
+	const rounds, devices = 2, 24
 	d := twoOfThree(t, at(noon()))
 	for round := range rounds {
 		a := newApplicant(t, d, fmt.Sprintf("spiffe://example.org/raced/%d", round))
