@@ -211,7 +211,11 @@ func (i *issuer) multiply(domain *served, c *claim) ([]byte, error) {
 	if c.code != nil {
 		reply.Statement = dta.StatementFor(c.Request, unixSeconds(c.now)).Sign(i.self.signing)
 	}
-	return reply.Seal(i.self.signing, c.ReplyKey)
+	sealed, err := reply.Seal(i.self.signing, c.ReplyKey)
+	if err != nil { // its X25519 half has low order
+		return nil, problem.New(problem.Malformed, "nothing can be sealed to the reply key")
+	}
+	return sealed, nil
 }
 
 // record makes the issuance durable: after it, and never before, the reply may
