@@ -45,6 +45,14 @@ type answered struct {
 	problem *problem.Problem
 }
 
+// err returns the problem, or nil.
+func (a answered) err() error {
+	if a.problem == nil {
+		return nil
+	}
+	return a.problem
+}
+
 // do makes a request, and fails the test when a refusal is no problem document.
 func (c caller) do(t *testing.T, method, path, media string, body io.Reader) answered {
 	t.Helper()
