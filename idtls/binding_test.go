@@ -36,7 +36,7 @@ func zeros(n int) string { return hex.EncodeToString(make([]byte, n)) }
 // TestObjectIdentifierFitsEveryLibrary checks the constant, arc by arc.
 func TestObjectIdentifierFitsEveryLibrary(t *testing.T) {
 	for _, arc := range oid() {
-		if arc >= 1<<31 {
+		if arc > math.MaxInt32 {
 			t.Errorf("arc %d", arc)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // child is another process on the same file.
@@ -60,7 +61,8 @@ func stall(ctx context.Context, db *DB) int {
 			return err
 		}
 		fmt.Println("inside")
-		select {}
+		time.Sleep(time.Hour) // until it is killed: without cgo the runtime ends a program that blocks for good
+		return nil
 	})
 	fmt.Println(err)
 	return 1
