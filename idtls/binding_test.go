@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/asn1"
 	"encoding/hex"
+	"math"
 	"testing"
 
 	"milagro.dev/identity"
