@@ -64,7 +64,7 @@ func trickle(t *testing.T, address, opening string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetReadDeadline(time.Now().Add(20 * time.Second)) // none waits that long when all is well
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second)) // less than the default of any limit that is shortened here
 	written := make(chan error, 1)
 	go func() {
 		_, err := conn.Write([]byte(opening))
