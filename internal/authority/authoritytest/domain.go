@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -129,8 +128,6 @@ func (d *Domain) SignPlan(ctx context.Context) error {
 
 // Close stops every authority and removes its directory.
 func (d *Domain) Close() error {
-	// A connection that was never used would hold up the server for 5 s.
-	http.DefaultClient.CloseIdleConnections()
 	var errs []error
 	for _, m := range d.Members {
 		errs = append(errs, m.remove())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -92,6 +93,8 @@ func (m *Member) Stop() error {
 	if m.cancel == nil {
 		return nil
 	}
+	// A connection that was never used would hold up the server for 5 s.
+	http.DefaultClient.CloseIdleConnections()
 	m.cancel()
 	m.cancel = nil
 	return <-m.over
