@@ -68,3 +68,25 @@ func TestConsumingACodeTrustsNoEarlierLook(t *testing.T) {
 		}
 	}
 }
+
+// TestCodesAreStoredAllOrNone has the last of some codes collide with one that
+// is there, as a full disk might stop it.
+func TestCodesAreStoredAllOrNone(t *testing.T) {
+	s, now := emptyState(t), time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	web, err := identity.ParseName("spiffe://example.org/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := func(n byte) pending {
+		return pending{hash: [32]byte{n}, name: web, purpose: identity.Channel, expires: now.Add(time.Hour)}
+	}
+	if err := s.addCodes(t.Context(), []pending{code(1)}, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.addCodes(t.Context(), []pending{code(2), code(3), code(1)}, now); err == nil {
+		t.Error("one code is stored twice")
+	}
+	if l, err := s.list(t.Context(), ""); err != nil || len(l.Codes) != 1 {
+		t.Errorf("%d codes wait: %v", len(l.Codes), err)
+	}
+}
