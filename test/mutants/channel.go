@@ -11,5 +11,3 @@ var channelMutants = []mutant{
 	{"forgets the authorizer", "R36", "idtls/verify.go", "func (c *connection) checkAuthorizer() error { return c.authorize(c.binding.peer()) }", "func (c *connection) checkAuthorizer() error { return nil }", "idtls", "TestEachCheckAlone"},
 	{"names a peer before the handshake is complete", "R36", "idtls/verify.go", "if !state.HandshakeComplete {", "if false {", "idtls", "TestPeerOfKnowsOnlyWhatWasAccepted"},
 }
-
-var authorityMutants = []mutant{}
