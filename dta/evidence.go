@@ -27,8 +27,8 @@ func ParseCodeEvidence(b []byte) (Code, error) {
 	if err := r.Close(); err != nil {
 		return Code{}, fmt.Errorf("evidence: %w", err)
 	}
-	if kind != kindCode {
-		return Code{}, fmt.Errorf("evidence: %w: kind %q", encoding.ErrEncoding, kind)
+	if kind != kindCode { // not repeated: it may be a code in the wrong place
+		return Code{}, fmt.Errorf("evidence: %w: of an unknown kind", encoding.ErrEncoding)
 	}
 	code, err := ParseCode(text)
 	if err == nil && code.Canonical() != text {
