@@ -67,10 +67,13 @@ func initialise(ctx context.Context, dir string, protector custody.Protector, na
 		return nil, err
 	}
 	db, err := store.Create(ctx, stateConfig(dir))
+	if errors.Is(err, fs.ErrExist) { // from a crash, if it is a state at all
+		db, err = store.Open(ctx, stateConfig(dir))
+	}
 	if err == nil {
 		err = db.Close()
 	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	if err != nil {
 		return nil, err
 	}
 	if err := me.save(dir, protector); err != nil {
