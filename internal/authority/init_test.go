@@ -102,7 +102,7 @@ func TestInitTwiceKeepsTheFirst(t *testing.T) {
 	}
 	before := filesIn(t, p.dir)
 	again, err := authority.Init(t.Context(), p.dir, p.protector, "another", "https://other.example.org")
-	if again != nil || !errors.Is(err, fs.ErrExist) || !strings.Contains(hintOf(err), "never overwritten") || !strings.Contains(err.Error(), p.dir) {
+	if again != nil || !errors.Is(err, fs.ErrExist) || !strings.Contains(hintOf(err), "choose an empty directory") || !strings.Contains(err.Error(), p.dir) {
 		t.Errorf("%v, hint %q", err, hintOf(err))
 	}
 	after := filesIn(t, p.dir)
