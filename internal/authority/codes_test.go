@@ -17,6 +17,7 @@ import (
 
 	"milagro.dev/dta"
 	"milagro.dev/identity"
+	"milagro.dev/internal/authority"
 	"milagro.dev/internal/authority/authoritytest"
 	"milagro.dev/internal/encoding"
 	"milagro.dev/internal/problem"
@@ -28,7 +29,7 @@ const api = "spiffe://example.org/api"
 // TestCodeIsUsedOnce has many devices show one code at once, a few times over.
 func TestCodeIsUsedOnce(t *testing.T) {
 	const rounds, devices = 2, 24
-	d := twoOfThree(t, at(noon()))
+	d := limited(t, at(noon()), authority.Limits{})
 	for round := range rounds {
 		a := newApplicant(t, d, fmt.Sprintf("spiffe://example.org/raced/%d", round))
 		code := d.Codes(t, a.name, identity.Channel)[1]
@@ -135,7 +136,7 @@ func underIndex(t *testing.T, code dta.Code, index uint32) dta.Code {
 
 func TestCodeExpires(t *testing.T) {
 	c := at(noon())
-	d := twoOfThree(t, c)
+	d := limited(t, c, authority.Limits{})
 	a, late := newApplicant(t, d, web), newApplicant(t, d, api)
 	codes, lateCodes := d.Codes(t, a.name, identity.Channel), d.Codes(t, late.name, identity.Channel)
 	c.forward(59 * time.Minute) // they expire an hour after they were made
@@ -156,7 +157,7 @@ func TestCodeExpires(t *testing.T) {
 // TestCodeShownWronglyIsNotSpent shows a code for what it was not made for, and
 // texts that resemble it.
 func TestCodeShownWronglyIsNotSpent(t *testing.T) {
-	d := twoOfThree(t, at(noon()))
+	d := limited(t, at(noon()), authority.Limits{})
 	a := newApplicant(t, d, web)
 	code := d.Codes(t, a.name, identity.Channel)[1]
 	text := code.Canonical()
@@ -203,7 +204,7 @@ func TestCodeShownWronglyIsNotSpent(t *testing.T) {
 }
 
 func TestRevokedCodesAreUnknown(t *testing.T) {
-	d := twoOfThree(t, at(noon()))
+	d := limited(t, at(noon()), authority.Limits{})
 	a, b := newApplicant(t, d, web), newApplicant(t, d, api)
 	one, two := d.Codes(t, a.name, identity.Channel)[1], d.Codes(t, a.name, identity.Decrypt)[1]
 	other := d.Codes(t, b.name, identity.Channel)[1]
@@ -228,7 +229,7 @@ func TestRevokedCodesAreUnknown(t *testing.T) {
 // TestCodesAreNotStored looks for codes, waiting and used, in every file of the
 // authority's directory while it runs, and in a backup.
 func TestCodesAreNotStored(t *testing.T) {
-	d := twoOfThree(t, at(noon()))
+	d := limited(t, at(noon()), authority.Limits{})
 	a := newApplicant(t, d, web)
 	used, waiting := d.Codes(t, a.name, identity.Channel)[1], d.Codes(t, a.name, identity.Channel)[1]
 	if err := a.ask(t, 1, withCode(used)); err != nil {
