@@ -248,6 +248,21 @@ func TestCrashAfterConfirmLosesNothing(t *testing.T) {
 	}
 }
 
+// TestStrangersAbortsDoNotStopAPlan: whoever knows the plan's hash can have an
+// authority sign aborts of runs that never were, up to a limit.
+func TestStrangersAbortsDoNotStopAPlan(t *testing.T) {
+	s := stageOf(t, 2, 2)
+	hash, m := s.Plan.Hash(), s.Members[0]
+	halt(t, m)
+	s.done(inState(`INSERT INTO runs (id, plan, choice, message, generation, chosen) WITH RECURSIVE many (n) AS
+		(SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 1000) SELECT randomblob(32), ?, 'abort', x'00', x'', 0 FROM many`, hash[:])(m.Dir))
+	s.done(m.Start(t.Context()))
+	_, err := s.abort(1, [32]byte{1})
+	refused(t, err, problem.CeremonyState)
+	s.done(s.Certify(t.Context()))
+	s.activate()
+}
+
 // turned is the plan of the same authorities, the first one last.
 func turned(t testing.TB, p *dkg.Plan) *dkg.Plan {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 
 	"milagro.dev/internal/dkg"
@@ -12,7 +13,7 @@ import (
 )
 
 // maxAborts bounds the runs of one plan for which a stranger can have an abort
-// signed and stored.
+// signed and stored. It stops no run from being confirmed.
 const maxAborts = 1000
 
 // choice is what an authority signed last in a run.
@@ -95,14 +96,14 @@ func scanPlan(row interface{ Scan(...any) error }) (p signedPlan, err error) {
 // returns what stands: the choice that was made first. A second confirmation in one plan is refused
 // while the first is not proved aborted.
 func (s *state) choose(ctx context.Context, plan [32]byte, o outcome, now time.Time) (stands outcome, err error) {
-	generation := []byte{}
+	generation, limit := []byte{}, int64(maxAborts)
 	if o.choice == confirmed {
-		generation = o.generation.Bytes()
+		generation, limit = o.generation.Bytes(), math.MaxInt64
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := exec(ctx, tx, `INSERT INTO runs (id, plan, choice, message, generation, chosen) SELECT ?, ?, ?, ?, ?, ?
 			WHERE (SELECT COUNT(*) FROM runs WHERE plan = ? AND choice = 'abort') < ?
-			ON CONFLICT (id) DO NOTHING`, o.id[:], plan[:], string(o.choice), o.message, generation, micros(now), plan[:], maxAborts)
+			ON CONFLICT (id) DO NOTHING`, o.id[:], plan[:], string(o.choice), o.message, generation, micros(now), plan[:], limit)
 		if err != nil {
 			return err
 		}
