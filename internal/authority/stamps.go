@@ -51,7 +51,7 @@ func (c *collector) run(ctx context.Context) {
 	}
 }
 
-// ask looks once, at the start, for a document that came while nobody was here.
+// ask looks for a document that others have and this authority lacks.
 func (c *collector) ask(ctx context.Context) {
 	s, err := c.documents.published()
 	if err != nil {
@@ -107,6 +107,7 @@ type stampAnswer struct {
 func (c *collector) shares(ctx context.Context, s *served, day uint32) (map[uint32][]byte, error) {
 	own, err := c.documents.stampShare(ctx, day)
 	if err != nil {
+		c.ask(ctx) // it may be refused because of a higher document that only others have
 		return nil, err
 	}
 	shares := map[uint32][]byte{own.Index: own.Share}
