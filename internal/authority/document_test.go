@@ -12,6 +12,7 @@ import (
 	"milagro.dev/identity"
 	"milagro.dev/internal/authority/authoritytest"
 	"milagro.dev/internal/problem"
+	"milagro.dev/internal/vss"
 	"milagro.dev/keys"
 )
 
@@ -277,6 +278,63 @@ func TestApprovalOutlivesACrash(t *testing.T) {
 	same(t, before, again)
 	_, err = r.approve(1, rival)
 	refused(t, err, problem.Forbidden)
+}
+
+// TestDocumentThatCannotFollowIsRefused: neither agreed to, nor approved, nor
+// served.
+func TestDocumentThatCannotFollowIsRefused(t *testing.T) {
+	r := realmOf(t, at(noon()))
+	r.done(r.Publish(t.Context(), r.agreed(r.after(1, nil))))
+	for name, c := range map[string]struct {
+		kind problem.Kind
+		step uint64
+		edit func(*dta.Fields)
+	}{
+		"the same revision":    {problem.CeremonyState, 0, nil},
+		"1001 revisions on":    {problem.CeremonyState, 1001, nil},
+		"another predecessor":  {problem.CeremonyState, 1, func(f *dta.Fields) { f.Predecessor = make([]byte, 32) }},
+		"another domain":       {problem.WrongDomain, 1, func(f *dta.Fields) { f.Domain = "example.com" }},
+		"another generation":   {problem.WrongGeneration, 1, func(f *dta.Fields) { f.Generation.Counter++ }},
+		"another threshold":    {problem.WrongGeneration, 1, func(f *dta.Fields) { f.Threshold++ }},
+		"an authority less":    {problem.WrongGeneration, 1, func(f *dta.Fields) { f.Authorities = f.Authorities[:2] }},
+		"a service of nowhere": {problem.Forbidden, 1, withService(t)},
+	} {
+		document := r.after(c.step, c.edit)
+		_, approved := r.approve(1, document)
+		_, shared := r.share(1, document, nil)
+		for _, err := range []error{r.agree(1, document), approved, shared} {
+			if !errors.Is(err, c.kind) {
+				t.Errorf("%s: %v, want %q", name, err, string(c.kind))
+			}
+		}
+	}
+	document := r.after(1000, nil)
+	r.done(r.agree(2, document))
+	_, err := r.approve(1, document) // its own operator has not agreed
+	refused(t, err, problem.Forbidden)
+	signature := r.Published.Signature
+	for _, wrong := range [][]byte{nil, signature, signature[:47], append(signature[:47:47], signature[47]^1), make([]byte, 48)} {
+		refused(t, r.deliver(1, document, wrong), problem.Malformed)
+	}
+	crash(t, r.Members[0])
+	r.serves(1, r.Published.Document)
+}
+
+// withService names a login service whose master is good, and of no ceremony.
+func withService(t testing.TB) func(*dta.Fields) {
+	t.Helper()
+	return func(f *dta.Fields) {
+		poly := vss.NewPolynomial(int(f.Threshold))
+		s := dta.Service{Name: "login", Generation: f.Generation, Origin: "https://login.example.org", LoginKey: []byte{1}}
+		var err error
+		if s.Master, err = keys.ParsePinMaster(poly.Coefficient(0).G1().Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range f.Authorities {
+			s.Public = append(s.Public, poly.At(uint32(i+1)).G1())
+		}
+		f.Services = []dta.Service{s}
+	}
 }
 
 // TestStampOnlyForTheHighestDocument: from the moment that an authority gave a

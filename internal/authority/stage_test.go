@@ -25,6 +25,8 @@ type stage struct {
 	*authoritytest.Domain
 	t      testing.TB
 	client *dta.Client
+
+	contributions [][]byte // of the run that begin began
 }
 
 // stageOf starts authorities that have all signed a plan.
