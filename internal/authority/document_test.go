@@ -214,14 +214,13 @@ func TestShareNeedsAQuorumOfTheAuthoritiesThatAre(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	newAuthoritiesApproveThemselves(r)
 }
 
-// TestNewAuthoritiesDoNotApproveThemselves: the keys of those whose approval
-// counts are not those that the document brings.
-func TestNewAuthoritiesDoNotApproveThemselves(t *testing.T) {
-	r := realmOf(t, at(noon()))
+// The keys of those whose approval counts are not those that a document brings.
+func newAuthoritiesApproveThemselves(r *realm) {
 	var brought []ed25519.PrivateKey
-	document := r.agreed(r.after(1, func(f *dta.Fields) {
+	document := r.agreed(r.after(2, func(f *dta.Fields) {
 		for i := range f.Authorities {
 			public, key, err := ed25519.GenerateKey(nil)
 			r.done(err)
@@ -235,11 +234,11 @@ func TestNewAuthoritiesDoNotApproveThemselves(t *testing.T) {
 		approvals = append(approvals, dta.SignApproval(key, uint32(i+1), document))
 	}
 	_, err = r.share(1, document, approvals)
-	refused(t, err, problem.Forbidden)
+	refused(r.t, err, problem.Forbidden)
 }
 
-// TestShareIsGivenForTheHighestApprovalOnly: after a higher approval no share of
-// a lower document leaves, though it has its quorum.
+// TestShareIsGivenForTheHighestApprovalOnly: after a higher approval, which
+// outlives a crash, no share of a lower document leaves, though it has its quorum.
 func TestShareIsGivenForTheHighestApprovalOnly(t *testing.T) {
 	r := realmOf(t, at(noon()))
 	lower, higher := r.agreed(r.after(1, nil)), r.agreed(r.after(3, nil))
@@ -251,9 +250,12 @@ func TestShareIsGivenForTheHighestApprovalOnly(t *testing.T) {
 	}
 	_, err := r.share(1, lower, approvals)
 	r.done(err)
-	_, err = r.approve(1, higher)
+	approval, err := r.approve(1, higher)
 	r.done(err)
 	crash(t, r.Members[0])
+	again, err := r.approve(1, higher)
+	r.done(err)
+	same(t, approval, again)
 	_, err = r.share(1, lower, approvals)
 	refused(t, err, problem.Forbidden)
 	_, err = r.approve(1, lower)
@@ -263,21 +265,6 @@ func TestShareIsGivenForTheHighestApprovalOnly(t *testing.T) {
 	if _, err := r.share(2, lower, approvals); err != nil {
 		t.Error("authority 2 approved nothing higher:", err)
 	}
-}
-
-// TestApprovalOutlivesACrash: the same bytes for the document, and none for a
-// rival.
-func TestApprovalOutlivesACrash(t *testing.T) {
-	r := realmOf(t, at(noon()))
-	document, rival := r.agreed(r.after(1, nil)), r.agreed(r.after(1, flagged("rival")))
-	before, err := r.approve(1, document)
-	r.done(err)
-	crash(t, r.Members[0])
-	again, err := r.approve(1, document)
-	r.done(err)
-	same(t, before, again)
-	_, err = r.approve(1, rival)
-	refused(t, err, problem.Forbidden)
 }
 
 // TestDocumentThatCannotFollowIsRefused: neither agreed to, nor approved, nor

@@ -148,6 +148,13 @@ func TestEquivocationAbortsTheRunAndIsProved(t *testing.T) {
 // that of the run which was confirmed here.
 func TestWrongCertificateMakesNothingAvailable(t *testing.T) {
 	s := stageOf(t, 2, 2)
+	plan := s.Plan
+	s.Plan = turned(t, plan)
+	s.done(s.SignPlan(t.Context()))
+	s.reveal()
+	s.assemble(s.confirm(1, 2))
+	ofOther := s.Certificate.Bytes()
+	s.Plan = plan
 	s.reveal()
 	image := t.TempDir() // of authority 1 before it confirmed
 	copyFiles(t, s.Members[0].Dir, image)
@@ -155,13 +162,11 @@ func TestWrongCertificateMakesNothingAvailable(t *testing.T) {
 	right := s.Certificate.Bytes()
 	r := encoding.Open(right, "milagro/v1 certificate")
 	body, signatures := r.Bytes(len(right)), r.List(2, len(right))
-	foreign := stageOf(t, 2, 2)
-	foreign.done(foreign.Certify(t.Context()))
 	for name, wrong := range map[string][]byte{
 		"nothing":           nil,
 		"altered":           append(right[:len(right)-1:len(right)-1], right[len(right)-1]^1),
 		"cut":               right[:len(right)-1],
-		"another domain's":  foreign.Certificate.Bytes(),
+		"of another plan":   ofOther,
 		"signed by one":     encoding.LP("milagro/v1 certificate", body, encoding.List(signatures[0], signatures[0])),
 		"a signature short": encoding.LP("milagro/v1 certificate", body, encoding.List(signatures[0])),
 	} {

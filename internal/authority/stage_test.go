@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -192,11 +191,8 @@ func crash(t testing.TB, m *authoritytest.Member) {
 	}
 }
 
-// halt stops an authority. A connection that was never used would hold up its
-// server for 5 s.
 func halt(t testing.TB, m *authoritytest.Member) {
 	t.Helper()
-	http.DefaultClient.CloseIdleConnections()
 	if err := m.Stop(); err != nil {
 		t.Fatal(err)
 	}
