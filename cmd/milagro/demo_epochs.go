@@ -9,6 +9,7 @@ import (
 	"milagro.dev/identity"
 	"milagro.dev/idtls"
 	"milagro.dev/internal/problem"
+	"milagro.dev/internal/webserver"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 
 // epochs has an enrolled service call another while epochs pass.
 func (d *demo) epochs(ctx context.Context) (string, error) {
-	addresses, err := freeAddresses(1)
+	addresses, err := webserver.FreeAddresses(1)
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 	"milagro.dev/dta"
 	"milagro.dev/identity"
 	"milagro.dev/idtls"
+	"milagro.dev/internal/webserver"
 	"milagro.dev/wallet"
 )
 
@@ -31,7 +32,7 @@ type demo struct {
 }
 
 func (d *demo) ceremony(ctx context.Context) (string, error) {
-	addresses, err := freeAddresses(6)
+	addresses, err := webserver.FreeAddresses(6)
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +62,7 @@ func (d *demo) ceremony(ctx context.Context) (string, error) {
 }
 
 func (d *demo) enrolService(ctx context.Context) (string, error) {
-	addresses, err := freeAddresses(1)
+	addresses, err := webserver.FreeAddresses(1)
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"milagro.dev/dta"
 	"milagro.dev/identity"
+	"milagro.dev/internal/webserver"
 	"milagro.dev/wallet"
 )
 
@@ -110,7 +111,7 @@ func (d *dev) create(n, threshold int) error {
 	if n < 2 || n > dta.MaxAuthorities || threshold < 2 || threshold > n {
 		return fmt.Errorf("%d of %d authorities: there are 2 to %d, and 2 to all of them make a key", threshold, n, dta.MaxAuthorities)
 	}
-	addresses, err := freeAddresses(n + 3)
+	addresses, err := webserver.FreeAddresses(n + 3)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"milagro.dev/internal/webserver"
 )
 
 // TestMain makes this very binary the command milagro of every script and test
@@ -45,7 +47,7 @@ func TestScripts(t *testing.T) {
 
 // setAddresses sets each named variable to a free loopback address.
 func setAddresses(ts *testscript.TestScript, _ bool, names []string) {
-	addresses, err := freeAddresses(len(names))
+	addresses, err := webserver.FreeAddresses(len(names))
 	ts.Check(err)
 	for i, name := range names {
 		ts.Setenv(name, addresses[i])

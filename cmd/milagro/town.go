@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -46,20 +45,6 @@ func newTown(dir, domain string, threshold int, epoch uint32, addresses []string
 			dir: filepath.Join(dir, name), log: filepath.Join(dir, "logs", name+".log")})
 	}
 	return t
-}
-
-// freeAddresses returns n loopback addresses on which nobody listens now.
-func freeAddresses(n int) ([]string, error) {
-	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all at the end, so that none is found twice
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses, nil
 }
 
 func (m *member) url() string { return "http://" + m.address }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,7 @@ import (
 	"milagro.dev/internal/ceremony"
 	"milagro.dev/internal/custody"
 	"milagro.dev/internal/dkg"
+	"milagro.dev/internal/webserver"
 )
 
 // TestCeremonyWithEachPartyKilledAfterEachMessage prints the table of
@@ -162,8 +162,12 @@ func newWorld(t *testing.T, binary string, size [2]int) *world {
 	w := &world{}
 	t.Cleanup(w.stop)
 	terms := dkg.Terms{Kind: dkg.Public, Domain: "example.org", Threshold: uint32(size[0]), Schedules: []dkg.Schedule{{Purpose: identity.Channel, Length: 86_400}}}
-	for i := range size[1] {
-		p := &party{binary: binary, dir: filepath.Join(t.TempDir(), "dta"), address: freeAddress(t)}
+	addresses, err := webserver.FreeAddresses(size[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, address := range addresses {
+		p := &party{binary: binary, dir: filepath.Join(t.TempDir(), "dta"), address: address}
 		if err := os.Mkdir(p.dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -190,16 +194,6 @@ func newWorld(t *testing.T, binary string, size [2]int) *world {
 	return w
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // start runs the process and waits until it answers.
 func (p *party) start() error {
 	p.cmd = exec.Command(p.binary, "dta", "serve", "--dir", p.dir, "--listen", p.address, "--log-level", "error")
@@ -208,12 +202,23 @@ func (p *party) start() error {
 		return err
 	}
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		resp, err := http.Get("http://" + p.address + "/v1/card")
-		if err == nil {
-			return resp.Body.Close()
+		if p.answers() == nil {
+			return nil
 		}
 	}
-	return errors.New("authority does not answer")
+	return fmt.Errorf("authority does not answer: %w", p.answers())
+}
+
+// answers returns nil once the operator and everybody else can ask.
+func (p *party) answers() error {
+	if _, err := authority.NewOperator(authority.SocketPath(p.dir)).Status(context.Background()); err != nil {
+		return err
+	}
+	resp, err := http.Get("http://" + p.address + "/v1/card")
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 func (p *party) restart() error {
