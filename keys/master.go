@@ -83,7 +83,11 @@ func ParseGeneration(b []byte) (Generation, error) {
 	if len(b) != GenerationSize {
 		return Generation{}, fmt.Errorf("%w: %d bytes where %d belong", ErrGeneration, len(b), GenerationSize)
 	}
-	return Generation{Counter: binary.BigEndian.Uint64(b), Hash: [32]byte(b[8:])}, nil
+	g := Generation{Counter: binary.BigEndian.Uint64(b), Hash: [32]byte(b[8:])}
+	if g.Counter == 0 {
+		return Generation{}, fmt.Errorf("%w: its counter is 0", ErrGeneration)
+	}
+	return g, nil
 }
 
 // Bytes returns u64 counter ‖ hash, 40 bytes.

@@ -87,6 +87,7 @@ func refuseShares(p *spec.Page, issued map[uint64]string, key, written spec.Case
 		refused(key, "the identity", "key", identityG1),
 		refused(key, "outside the subgroup, which the pairing does not tell", "key", outsideKey),
 		refused(key, "another point", "point", other),
+		refused(written, "generation with counter 0", "bytes", strings.Repeat("0", 16)+written["bytes"][16:]),
 		refused(written, "generation of 39 bytes", "bytes", written["bytes"][2:]),
 		refused(written, "generation of 41 bytes", "bytes", written["bytes"]+"00"),
 		refused(combination(issued, "", 1), "too few"),
