@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	"milagro.dev/internal/pairing"
 	"milagro.dev/internal/vss"
@@ -116,41 +117,48 @@ func weight() pairing.Scalar {
 // indices. They were verified before. It returns ErrGeneration when shares of
 // different generations meet and ErrThreshold when there are too few.
 func Combine(threshold int, shares []Share) (Private, error) {
-	chosen, err := choose(threshold, shares)
+	return CombineLess(threshold, shares, pairing.SecretG1{})
+}
+
+// CombineLess is Combine for a key that nobody is to hold whole: it makes
+// Σ λ_i(s_i·A − part), the key less part, without ever making the key
+// (spec/mpin.md "Token").
+func CombineLess(threshold int, shares []Share, part pairing.SecretG1) (Private, error) {
+	chosen, coefficients, err := choose(threshold, shares)
 	if err != nil {
 		return Private{}, err
 	}
-	var indices []uint32
-	for _, s := range chosen {
-		indices = append(indices, s.index)
-	}
-	coefficients, err := vss.Lagrange(indices)
-	if err != nil {
-		return Private{}, err
-	}
-	sum := chosen[0].point.Mul(coefficients[0])
-	for i, s := range chosen[1:] {
-		sum = sum.Add(s.point.Mul(coefficients[i+1]))
+	var sum pairing.SecretG1
+	for i, s := range chosen {
+		sum = sum.Add(s.point.Sub(part).Mul(coefficients[i]))
 	}
 	return Private{point: sum}, nil
 }
 
-func choose(threshold int, shares []Share) ([]Share, error) {
-	seen := map[uint32]bool{}
-	var chosen []Share
+// dealt is what a share of any kind says of itself.
+type dealt interface {
+	Index() uint32
+	Generation() Generation
+}
+
+// choose returns the first threshold shares with different indices, and their
+// coefficients.
+func choose[S dealt](threshold int, shares []S) ([]S, []pairing.Scalar, error) {
+	var chosen []S
+	var indices []uint32
 	for _, s := range shares {
-		if s.generation != shares[0].generation {
-			return nil, fmt.Errorf("%w: shares %d and %d", ErrGeneration, shares[0].index, s.index)
+		if s.Generation() != shares[0].Generation() {
+			return nil, nil, fmt.Errorf("%w: shares %d and %d", ErrGeneration, shares[0].Index(), s.Index())
 		}
-		if !seen[s.index] && len(chosen) < threshold {
-			seen[s.index] = true
-			chosen = append(chosen, s)
+		if !slices.Contains(indices, s.Index()) && len(chosen) < threshold {
+			chosen, indices = append(chosen, s), append(indices, s.Index())
 		}
 	}
 	if threshold < 1 || len(chosen) < threshold {
-		return nil, fmt.Errorf("%w: %d of %d", ErrThreshold, len(chosen), threshold)
+		return nil, nil, fmt.Errorf("%w: %d of %d", ErrThreshold, len(chosen), threshold)
 	}
-	return chosen, nil
+	coefficients, err := vss.Lagrange(indices)
+	return chosen, coefficients, err
 }
 
 // String returns the share without its secret.

@@ -69,6 +69,19 @@ func WideSecret(b *[64]byte) Secret {
 	return Secret{v: &v}
 }
 
+// HashToSecret hashes a secret message as HashToScalar does a public one. The
+// error wraps ErrScalar when the number is zero, which nobody will see.
+func HashToSecret(dst string, msg []byte) (Secret, error) {
+	wide := expand(dst, msg, 48)
+	defer clear(wide)
+	v := reduce(wide)
+	s := Secret{v: &v}
+	if s.IsZero() {
+		return Secret{}, fmt.Errorf("%w: hash is zero", ErrScalar)
+	}
+	return s, nil
+}
+
 // Expose returns s as 32 bytes, big-endian, to be sealed and for nothing else.
 func (s Secret) Expose() []byte { return encode(s.scalar()) }
 
@@ -114,6 +127,9 @@ func (s Secret) G1() G1 { return G1{p: mul1(generator1(), s.scalar())} }
 
 // G2 returns s·P2 in constant time.
 func (s Secret) G2() G2 { return G2{p: mul2(generator2(), s.scalar())} }
+
+// SecretG2 returns s·P2, which nobody may learn, in constant time.
+func (s Secret) SecretG2() SecretG2 { return secretG2(mul2(generator2(), s.scalar())) }
 
 // Erase overwrites s, and with it every copy of s, with 0.
 func (s *Secret) Erase() {

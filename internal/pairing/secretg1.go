@@ -30,6 +30,12 @@ func (a SecretG1) Publish() G1 { return G1{p: *a.point()} }
 // Add returns a + b.
 func (a SecretG1) Add(b SecretG1) SecretG1 { return secretG1(add1(a.point(), b.point())) }
 
+// Sub returns a − b.
+func (a SecretG1) Sub(b SecretG1) SecretG1 { return secretG1(sub1(a.point(), b.point())) }
+
+// Neg returns −a.
+func (a SecretG1) Neg() SecretG1 { return secretG1(sub1(new(point1), a.point())) }
+
 // Mul returns k·a.
 func (a SecretG1) Mul(k Scalar) SecretG1 { return secretG1(mul1(a.point(), &k.v)) }
 
