@@ -28,7 +28,7 @@ var rows = map[string]int{
 
 	"dta": 4, "idtls": 4,
 
-	"ibs": 3, "internal/dkg": 3, "internal/custody": 3,
+	"ibs": 3, "mpin": 3, "internal/dkg": 3, "internal/custody": 3,
 
 	"keys": 2, "internal/store": 2,
 
@@ -40,7 +40,7 @@ var rows = map[string]int{
 
 // pure packages are machines: a message in, a message out. They know no clock,
 // no network, no disk and no log.
-var pure = []string{"identity", "keys", "ibs", "internal/pairing", "internal/encoding", "internal/vss", "internal/dkg"}
+var pure = []string{"identity", "keys", "ibs", "mpin", "internal/pairing", "internal/encoding", "internal/vss", "internal/dkg"}
 
 var impure = []string{"context", "log", "log/slog", "math/big", "math/rand", "math/rand/v2", "net", "net/http", "os", "time"}
 

@@ -1,7 +1,6 @@
 package ibs
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -164,22 +163,11 @@ func holdTogether(master keys.Master, batch []entry) bool {
 	var vs, us, as []pairing.G1
 	var weights, products []pairing.Scalar
 	for _, e := range batch {
-		w := weight()
+		w := pairing.RandomWeight()
 		vs, us, as = append(vs, e.v), append(us, e.u), append(as, e.a)
 		weights, products = append(weights, w), append(products, w.Mul(e.h))
 	}
 	left := pairing.SumG1(vs, weights)
 	right := pairing.SumG1(us, weights).Add(pairing.SumG1(as, products))
 	return holds(master, left, right)
-}
-
-// weight returns a fresh random scalar, 0 < ρ < 2^128.
-func weight() pairing.Scalar {
-	for {
-		var b [pairing.ScalarSize]byte
-		rand.Read(b[pairing.ScalarSize/2:])
-		if w, err := pairing.ParseScalar(b[:]); err == nil {
-			return w
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,7 +89,7 @@ func verifiedTogether(point pairing.G1, shares []Share, publics map[uint32]pairi
 		if !known || s.point.IsIdentity() {
 			return false
 		}
-		w := weight()
+		w := pairing.RandomWeight()
 		term := s.point.Mul(w)
 		if i == 0 {
 			sum = term
@@ -100,17 +99,6 @@ func verifiedTogether(point pairing.G1, shares []Share, publics map[uint32]pairi
 		points, weights = append(points, public), append(weights, w)
 	}
 	return verified(sum, point, pairing.SumG2(points, weights))
-}
-
-// weight returns a fresh random scalar below 2^128.
-func weight() pairing.Scalar {
-	for {
-		var b [pairing.ScalarSize]byte
-		rand.Read(b[16:])
-		if w, err := pairing.ParseScalar(b[:]); err == nil {
-			return w
-		}
-	}
 }
 
 // Combine makes the whole key of the first threshold shares with different

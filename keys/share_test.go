@@ -165,7 +165,7 @@ func TestEveryShareButTheFalseOneSuffices(t *testing.T) {
 }
 
 func TestWeightsAreShortAndFresh(t *testing.T) {
-	a, b := weight(), weight()
+	a, b := pairing.RandomWeight(), pairing.RandomWeight()
 	if a.Equal(b) {
 		t.Error("two weights are the same")
 	}

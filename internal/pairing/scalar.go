@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"crypto"
+	"crypto/rand"
 	_ "crypto/sha256" // the hash of expand_message_xmd
 	"encoding/binary"
 	"errors"
@@ -45,6 +46,19 @@ func HashToScalar(dst string, msg []byte) (Scalar, error) {
 		return Scalar{}, fmt.Errorf("%w: hash is zero", ErrScalar)
 	}
 	return s, nil
+}
+
+// RandomWeight returns a fresh number, 0 < ρ < 2¹²⁸, from crypto/rand: what each
+// statement of a batch is multiplied with, so that errors cannot cancel each
+// other. It is drawn after all inputs are fixed.
+func RandomWeight() Scalar {
+	for {
+		var b [ScalarSize]byte
+		_, _ = rand.Read(b[ScalarSize/2:]) // never fails: crypto/rand ends the program first
+		if w, err := ParseScalar(b[:]); err == nil {
+			return w
+		}
+	}
 }
 
 // Bytes returns s as 32 bytes, big-endian.
