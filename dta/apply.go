@@ -35,8 +35,14 @@ type Application struct {
 	Key         identity.Key    // its Domain and Device are filled in
 	Signer      crypto.Signer   // the device key
 	Codes       map[uint32]Code // by authority; empty to renew
-	ChannelKind uint8
-	Now         func() uint64 // unix seconds
+	ChannelKind uint8           // of purpose mpin: what its logins are bound to
+	Now         func() uint64   // unix seconds
+	// Evidence makes the evidence of the request to one authority where that is
+	// not a code; nil for codes, or to renew.
+	Evidence func(q *Request) ([]byte, error)
+	// Combine makes the key of t verified shares; nil for keys.Combine. It is how
+	// an M-Pin key is split without ever being whole.
+	Combine func(threshold int, shares []keys.Share) (keys.Private, error)
 }
 
 // Outcome is what became of one authority's part.
@@ -115,7 +121,11 @@ func (c *Client) Apply(ctx context.Context, a Application) (*Grant, error) {
 	if len(shares) < doc.Threshold() {
 		return nil, &ApplyError{Need: doc.Threshold(), Outcomes: outcomes}
 	}
-	private, err := keys.Combine(doc.Threshold(), shares)
+	combine := a.Combine
+	if combine == nil {
+		combine = keys.Combine
+	}
+	private, err := combine(doc.Threshold(), shares)
 	if err != nil {
 		return nil, fmt.Errorf("combine shares: %w", err)
 	}
@@ -128,8 +138,14 @@ func (a Application) check() error {
 	if a.Key.Name.Domain() != doc.Domain() {
 		return fmt.Errorf("%v does not lie in domain %s", a.Key.Name, doc.Domain())
 	}
-	if len(a.Codes) == 0 {
+	if _, ok := doc.GenerationOf(a.Key); !ok {
+		return fmt.Errorf("%w: domain %s has no such login service", ErrDocument, doc.Domain())
+	}
+	if len(a.Codes) == 0 && a.Evidence == nil {
 		return nil
+	}
+	if len(a.Codes) == 0 {
+		return a.Domain.Fresh(a.Now())
 	}
 	for index, code := range a.Codes {
 		if _, ok := doc.Authority(index); !ok || code.Index() != index {
@@ -186,15 +202,12 @@ func (c *Client) share(ctx context.Context, a Application, to Authority, device 
 	if err != nil {
 		return keys.Share{}, err
 	}
-	q := &Request{Key: a.Key, Generation: a.Domain.Document.Generation(), Index: to.Index, ChannelKind: a.ChannelKind,
+	generation, _ := a.Domain.Document.GenerationOf(a.Key) // check has seen it
+	q := &Request{Key: a.Key, Generation: generation, Index: to.Index, ChannelKind: a.ChannelKind,
 		Device: device, ReplyKey: replyKey.PublicKey(), Time: a.Now()}
 	rand.Read(q.Nonce[:])
-	if len(a.Codes) > 0 {
-		code, ok := a.Codes[to.Index]
-		if !ok {
-			return keys.Share{}, fmt.Errorf("%w: none for this authority", ErrCode)
-		}
-		q.Evidence = CodeEvidence(code)
+	if q.Evidence, err = a.evidence(q); err != nil {
+		return keys.Share{}, err
 	}
 	sealed, err := q.Seal(to.HPKE, a.Signer)
 	if err != nil {
@@ -208,7 +221,7 @@ func (c *Client) share(ctx context.Context, a Application, to Authority, device 
 	if err != nil {
 		return keys.Share{}, err
 	}
-	share, err := reply.KeyShare(to)
+	share, err := reply.KeyShare(a.Domain.Document, to)
 	if errors.Is(err, keys.ErrShare) {
 		o.Evidence = falseShare(a.Domain, signed)
 	}
@@ -217,6 +230,20 @@ func (c *Client) share(ctx context.Context, a Application, to Authority, device 
 		o.Statement = reply.Statement
 	}
 	return share, err
+}
+
+// evidence returns what entitles to the key at the authority that q is for;
+// nothing to renew.
+func (a Application) evidence(q *Request) ([]byte, error) {
+	switch code, ok := a.Codes[q.Index]; {
+	case a.Evidence != nil:
+		return a.Evidence(q)
+	case ok:
+		return CodeEvidence(code), nil
+	case len(a.Codes) > 0:
+		return nil, fmt.Errorf("%w: none for this authority", ErrCode)
+	}
+	return nil, nil
 }
 
 // send sends the same bytes again when no answer came: the authority gives the

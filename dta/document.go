@@ -38,16 +38,6 @@ type Authority struct {
 	Public  pairing.G2        // Y_i, which proves its shares
 }
 
-// Service is an M-Pin login service as a document names it.
-type Service struct {
-	Name       string
-	Master     keys.PinMaster
-	Generation keys.Generation
-	Origin     string
-	LoginKey   []byte
-	Public     []pairing.G1 // X_1…X_n
-}
-
 // Fields are the contents of a document; spec/document.md "Document" has
 // their meaning and their order.
 type Fields struct {
@@ -143,9 +133,6 @@ func (d *Document) Schedule(p identity.Purpose) (identity.Schedule, bool) {
 
 // Suites returns the identity TLS suites that the domain allows.
 func (d *Document) Suites() []byte { return bytes.Clone(d.fields.Suites) }
-
-// Services returns the domain's M-Pin services in order of their names.
-func (d *Document) Services() []Service { return slices.Clone(d.fields.Services) }
 
 // Flags returns what the domain states of itself, such as shared-root.
 func (d *Document) Flags() []string { return slices.Clone(d.fields.Flags) }

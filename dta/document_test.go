@@ -2,6 +2,7 @@ package dta
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -103,17 +104,19 @@ func TestDocumentRefuses(t *testing.T) {
 		"epochs of another purpose": func(f *Fields) {
 			f.Schedules = map[identity.Purpose]identity.Schedule{identity.Channel: {Length: 1}, "fresh": {Length: 1}}
 		},
-		"domain in capitals":         func(f *Fields) { f.Domain = "Example.org" },
-		"an index out of place":      func(f *Fields) { f.Authorities[0].Index = 2 },
-		"a name twice":               func(f *Fields) { f.Authorities[1].Name = f.Authorities[0].Name },
-		"a URL twice":                func(f *Fields) { f.Authorities[1].URL = f.Authorities[0].URL },
-		"a URL of another scheme":    func(f *Fields) { f.Authorities[1].URL = "ftp://x" },
-		"a signing key twice":        func(f *Fields) { f.Authorities[1].Ed25519 = f.Authorities[0].Ed25519 },
-		"an HPKE key twice":          func(f *Fields) { f.Authorities[1].HPKE = f.Authorities[0].HPKE },
-		"an authority without name":  func(f *Fields) { f.Authorities[1].Name = "" },
-		"services out of order":      func(f *Fields) { s := pinService(t, *f); f.Services = []Service{s, s} },
-		"a service's share too few":  func(f *Fields) { s := pinService(t, *f); s.Public = s.Public[:2]; f.Services = []Service{s} },
-		"a service's shares swapped": func(f *Fields) { s := pinService(t, *f); slices.Reverse(s.Public); f.Services = []Service{s} },
+		"domain in capitals":           func(f *Fields) { f.Domain = "Example.org" },
+		"an index out of place":        func(f *Fields) { f.Authorities[0].Index = 2 },
+		"a name twice":                 func(f *Fields) { f.Authorities[1].Name = f.Authorities[0].Name },
+		"a URL twice":                  func(f *Fields) { f.Authorities[1].URL = f.Authorities[0].URL },
+		"a URL of another scheme":      func(f *Fields) { f.Authorities[1].URL = "ftp://x" },
+		"a signing key twice":          func(f *Fields) { f.Authorities[1].Ed25519 = f.Authorities[0].Ed25519 },
+		"an HPKE key twice":            func(f *Fields) { f.Authorities[1].HPKE = f.Authorities[0].HPKE },
+		"an authority without name":    func(f *Fields) { f.Authorities[1].Name = "" },
+		"a service's name in capitals": func(f *Fields) { s := pinService(t, *f); s.Name = "Login"; f.Services = []Service{s} },
+		"a service's origin with path": func(f *Fields) { s := pinService(t, *f); s.Origin += "/"; f.Services = []Service{s} },
+		"services out of order":        func(f *Fields) { s := pinService(t, *f); f.Services = []Service{s, s} },
+		"a service's share too few":    func(f *Fields) { s := pinService(t, *f); s.Public = s.Public[:2]; f.Services = []Service{s} },
+		"a service's shares swapped":   func(f *Fields) { s := pinService(t, *f); slices.Reverse(s.Public); f.Services = []Service{s} },
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -129,12 +132,26 @@ func TestDocumentRefuses(t *testing.T) {
 func TestDocumentListsAPinService(t *testing.T) {
 	f := newDomain(t, 2, 3).revise()
 	f.Services = []Service{pinService(t, f)}
+	if _, err := NewDocument(f); !errors.Is(err, ErrDocument) {
+		t.Errorf("a service without epochs of permits: %v", err)
+	}
+	f.Schedules[identity.Permit] = identity.Schedule{Length: 30 * 86_400}
 	doc, err := NewDocument(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := doc.Services(); len(s) != 1 || s[0].Name != "login" || len(s[0].Public) != 3 {
-		t.Errorf("services = %v", s)
+	s := doc.Services()
+	if len(s) != 1 || s[0].Name != "login" || len(s[0].Public) != 3 {
+		t.Fatalf("services = %v", s)
+	}
+	if found, ok := doc.Service("login"); !ok || found.Name != "login" {
+		t.Error("it is not found by its name")
+	}
+	if found, ok := doc.ServiceByID(doc.ServiceID(s[0])); !ok || found.Name != "login" {
+		t.Error("it is not found by its identity")
+	}
+	if _, ok := doc.Service("logout"); ok {
+		t.Error("a service that is not there is found")
 	}
 }
 
@@ -142,7 +159,7 @@ func TestDocumentListsAPinService(t *testing.T) {
 func pinService(t *testing.T, f Fields) Service {
 	t.Helper()
 	a, b := pairing.RandomSecret(), pairing.RandomSecret()
-	s := Service{Name: "login", Generation: f.Generation, Origin: "https://login.example.org", LoginKey: []byte{1}}
+	s := Service{Name: "login", Generation: f.Generation, Origin: "https://login.example.org", LoginKey: make(ed25519.PublicKey, ed25519.PublicKeySize)}
 	for i := range f.Authorities {
 		s.Public = append(s.Public, a.Add(b.MulPublic(pairing.NewScalar(uint64(i+1)))).G1())
 	}

@@ -1,7 +1,10 @@
 package dta
 
 import (
+	"crypto"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 
 	"milagro.dev/identity"
@@ -12,6 +15,10 @@ const (
 	evidenceLabel = "milagro/v1 evidence"
 	timeLabel     = "milagro/v1 time"
 	kindCode      = "code"
+
+	kindSuccession        = "succession"
+	successionLabel       = "milagro/v1 succession"
+	successionSignedLabel = "milagro/v1 mpin succession"
 )
 
 // CodeEvidence returns the evidence of a request that shows code.
@@ -35,6 +42,75 @@ func ParseCodeEvidence(b []byte) (Code, error) {
 		err = fmt.Errorf("%w: not in its canonical spelling", ErrCode)
 	}
 	return code, err
+}
+
+// EvidenceKind returns what kind of evidence b is, without reading it further: "code"
+// or "succession". An error wraps encoding.ErrEncoding.
+func EvidenceKind(b []byte) (string, error) {
+	r := encoding.Open(b, evidenceLabel)
+	kind := r.String(maxText)
+	r.Bytes(maxEvidence)
+	if err := r.Close(); err != nil {
+		return "", fmt.Errorf("evidence: %w", err)
+	}
+	if kind != kindCode && kind != kindSuccession { // not repeated: it may be a code in the wrong place
+		return "", fmt.Errorf("evidence: %w: of an unknown kind", encoding.ErrEncoding)
+	}
+	return kind, nil
+}
+
+// SuccessionEvidence returns the evidence of a request by a new device: voucher,
+// signed by the login server, and the old device's signature over it and the
+// request (spec/mpin.md "PIN change"). Errors are the signer's.
+func SuccessionEvidence(voucher []byte, old crypto.Signer, q *Request) ([]byte, error) {
+	device, err := identity.DeviceOf(old)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := identity.SignDevice(old, successionDigest(voucher, q))
+	if err != nil {
+		return nil, err
+	}
+	return encoding.LP(evidenceLabel, []byte(kindSuccession), encoding.LP(successionLabel, voucher, device.Bytes(), signature)), nil
+}
+
+// ParseSuccession reads the evidence of q, which SuccessionEvidence made, and
+// verifies both signatures: that of the login server with this key, and that of the
+// device which the voucher names as the old one. An error wraps
+// encoding.ErrEncoding, ErrLoginServer or identity.ErrPossession. Whether the
+// voucher is for this authority, name, device and time is for the caller.
+func ParseSuccession(key ed25519.PublicKey, q *Request) (Voucher, error) {
+	outer := encoding.Open(q.Evidence, evidenceLabel)
+	kind, data := outer.String(maxText), outer.Bytes(maxEvidence)
+	if kind != kindSuccession {
+		outer.Fail(errors.New("not a succession"))
+	}
+	if err := outer.Close(); err != nil {
+		return Voucher{}, fmt.Errorf("evidence: %w", err)
+	}
+	r := encoding.Open(data, successionLabel)
+	signed := r.Bytes(maxLoginWord)
+	old := parseWith(r, identity.SPKISize, identity.ParseDevice)
+	signature := r.Fixed(identity.SignatureSize)
+	if err := r.Close(); err != nil {
+		return Voucher{}, fmt.Errorf("evidence: %w", err)
+	}
+	v, err := ParseVoucher(key, signed)
+	if err != nil {
+		return Voucher{}, err
+	}
+	if v.Old != old.Hash() {
+		return Voucher{}, fmt.Errorf("evidence: %w: the voucher is for another device", identity.ErrPossession)
+	}
+	if err := old.Verify(successionDigest(signed, q), signature); err != nil {
+		return Voucher{}, fmt.Errorf("evidence: old device: %w", err)
+	}
+	return v, nil
+}
+
+func successionDigest(voucher []byte, q *Request) [32]byte {
+	bare := q.BareHash()
+	return sha256.Sum256(encoding.LP(successionSignedLabel, voucher, bare[:]))
 }
 
 // SignTime returns an authority's signature of its time, in unix seconds, for

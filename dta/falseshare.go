@@ -55,14 +55,13 @@ func judgeReply(doc *Document, a Authority, reply *Reply) (*Conviction, error) {
 	switch {
 	case reply.Index != a.Index || reply.Key.Domain != doc.ID():
 		return nil, fmt.Errorf("%w: the reply is of another domain or authority", ErrEvidence)
-	case reply.Generation != doc.Generation():
-		return nil, fmt.Errorf("%w: the reply is of another generation than the document", ErrEvidence)
-	case reply.Key.Purpose.Service():
-		return nil, fmt.Errorf("%w: shares of an M-Pin master are not proved by pairing", ErrEvidence)
 	}
-	_, err := reply.KeyShare(a)
+	_, err := reply.KeyShare(doc, a)
 	if err == nil {
 		return nil, fmt.Errorf("%w: the share is good", ErrEvidence)
+	}
+	if errors.Is(err, keys.ErrGeneration) {
+		return nil, fmt.Errorf("%w: the reply is of another generation than the document", ErrEvidence)
 	}
 	if !errors.Is(err, keys.ErrShare) {
 		return nil, fmt.Errorf("%w: %w", ErrEvidence, err)

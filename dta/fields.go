@@ -123,7 +123,7 @@ func decodeService(outer *encoding.Reader, b []byte) Service {
 	s.Master = parseWith(r, keys.PinMasterSize, keys.ParsePinMaster)
 	s.Generation = parseWith(r, keys.GenerationSize, keys.ParseGeneration)
 	s.Origin = r.String(maxText)
-	s.LoginKey = r.Bytes(maxService)
+	s.LoginKey = ed25519.PublicKey(r.Fixed(ed25519.PublicKeySize))
 	for _, b := range r.List(MaxAuthorities, pairing.G1Size) {
 		x, err := pairing.ParseG1(b)
 		r.Fail(err)
@@ -167,6 +167,9 @@ func (f Fields) check() error {
 	if err := f.checkShares(); err != nil {
 		return err
 	}
+	if _, ok := f.Schedules[identity.Permit]; !ok && len(f.Services) > 0 {
+		return errors.New("no epochs for purpose permit")
+	}
 	return f.checkServices()
 }
 
@@ -196,6 +199,9 @@ func (f Fields) checkServices() error {
 			return errors.New("services are not in order")
 		}
 		previous = s.Name
+		if err := errors.Join(identity.CheckService(s.Name), identity.CheckOrigin(s.Origin)); err != nil {
+			return err
+		}
 		if len(s.Public) != len(f.Authorities) {
 			return fmt.Errorf("service %s has %d public shares", s.Name, len(s.Public))
 		}

@@ -115,7 +115,7 @@ func replyVector(t *testing.T, c spec.Case) error {
 		if !bytes.Equal(signed, spectest.Bytes(t, c["signed"])) {
 			t.Error("another reply was sealed")
 		}
-		if _, err := p.KeyShare(a); err != nil {
+		if _, err := p.KeyShare(vectorDocument(t, c), a); err != nil {
 			return err
 		}
 	}
@@ -125,10 +125,7 @@ func replyVector(t *testing.T, c spec.Case) error {
 // vectorAuthority returns an authority of the case's document.
 func vectorAuthority(t *testing.T, c spec.Case, index uint32) Authority {
 	t.Helper()
-	d, err := ParseDocument(spectest.Bytes(t, c["document"]))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := vectorDocument(t, c)
 	a, ok := d.Authority(index)
 	if !ok {
 		t.Fatalf("no authority %d", index)
@@ -168,4 +165,13 @@ func falseShareVector(t *testing.T, c spec.Case) error {
 		t.Errorf("authority %d is convicted", convicted.Authority.Index)
 	}
 	return nil
+}
+
+func vectorDocument(t *testing.T, c spec.Case) *Document {
+	t.Helper()
+	d, err := ParseDocument(spectest.Bytes(t, c["document"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

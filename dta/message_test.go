@@ -213,7 +213,7 @@ func TestReplyOpensWithItsReplyKeyOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.KeyShare(a); err != nil || len(signed) == 0 {
+	if _, err := p.KeyShare(d.published.Document, a); err != nil || len(signed) == 0 {
 		t.Errorf("share: %v", err)
 	}
 	_, another, _ := newRequest(t, d, 1)
@@ -364,7 +364,7 @@ func TestKeyShareRefusesBadPoints(t *testing.T) {
 		"not on the curve": append([]byte{0x80}, bytes.Repeat([]byte{1}, 47)...), "short": make([]byte, 47)} {
 		p := ReplyTo(q, d.shares[0].Issue(d.published.Document.Point()))
 		p.Share = b
-		if _, err := p.KeyShare(a); !errors.Is(err, keys.ErrShare) {
+		if _, err := p.KeyShare(d.published.Document, a); !errors.Is(err, keys.ErrShare) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

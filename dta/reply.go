@@ -119,9 +119,14 @@ func readProof(r *encoding.Reader, purpose identity.Purpose) []byte {
 	return r.Fixed(0)
 }
 
-// KeyShare returns the share in p after verifying it against the public share
-// of authority a; an error wraps keys.ErrShare or identity.ErrPurpose.
-func (p *Reply) KeyShare(a Authority) (keys.Share, error) {
+// KeyShare returns the share in p after verifying it against the public share of
+// authority a in document d: by pairing, or by the proof in p for an M-Pin master.
+// An error wraps keys.ErrShare, keys.ErrGeneration if d has shares of another
+// generation, or identity.ErrPurpose.
+func (p *Reply) KeyShare(d *Document, a Authority) (keys.Share, error) {
+	if g, ok := d.GenerationOf(p.Key); !ok || g != p.Generation {
+		return keys.Share{}, fmt.Errorf("share of authority %d: %w", a.Index, keys.ErrGeneration)
+	}
 	share, err := keys.ParseShare(p.Index, p.Generation, p.Share)
 	if err != nil {
 		return keys.Share{}, fmt.Errorf("%w: %w", keys.ErrShare, err)
@@ -130,10 +135,31 @@ func (p *Reply) KeyShare(a Authority) (keys.Share, error) {
 	if err != nil {
 		return keys.Share{}, err
 	}
-	if err := share.Verify(point, a.Public); err != nil {
+	if p.Key.Purpose.Service() {
+		err = p.verifyProof(d, a, share, point)
+	} else {
+		err = share.Verify(point, a.Public)
+	}
+	if err != nil {
 		return keys.Share{}, err
 	}
 	return share, nil
+}
+
+func (p *Reply) verifyProof(d *Document, a Authority, share keys.Share, point pairing.G1) error {
+	proof, err := keys.ParseProof(p.Proof)
+	if err != nil {
+		return fmt.Errorf("%w: %w", keys.ErrShare, err)
+	}
+	s, _ := d.ServiceByID(p.Key.Service) // the generation was found there
+	return proof.Verify(p.ProofStatement(point, s.Public[a.Index-1]), share)
+}
+
+// ProofStatement returns what the proof of p is about, for the identity point of
+// its key and the public share of its authority.
+func (p *Reply) ProofStatement(point, public pairing.G1) keys.ProofStatement {
+	return keys.ProofStatement{Domain: p.Key.Domain, Service: p.Key.Service, Purpose: p.Key.Purpose, Generation: p.Generation,
+		Index: p.Index, RequestHash: p.RequestHash, Point: point, Public: public}
 }
 
 // Statement is an authority's word that it enrolled a device under a name:

@@ -58,6 +58,14 @@ func (q *Request) IdentityKey() identity.Key {
 // Hash returns the request hash: SHA-256 of the body, without signature.
 func (q *Request) Hash() [32]byte { return sha256.Sum256(q.body()) }
 
+// BareHash returns the hash of the same request without evidence: what evidence
+// that signs its own request can sign.
+func (q *Request) BareHash() [32]byte {
+	bare := *q
+	bare.Evidence = nil
+	return bare.Hash()
+}
+
 func (q *Request) body() []byte {
 	evidence := sha256.Sum256(q.Evidence)
 	return encoding.LP(requestLabel, q.Key.Domain[:], q.Generation.Bytes(), encoding.U32(q.Index),

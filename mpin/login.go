@@ -131,7 +131,7 @@ type Commitment struct{ bytes [pairing.G1Size]byte }
 // ParseCommitment reads the 48 bytes of U; an error wraps pairing.ErrPoint.
 func ParseCommitment(b []byte) (Commitment, error) {
 	if _, err := pairing.ParseG1(b); err != nil {
-		return Commitment{}, fmt.Errorf("U: %w", err)
+		return Commitment{}, fmt.Errorf("commitment: %w", err)
 	}
 	return Commitment{[pairing.G1Size]byte(b)}, nil
 }

@@ -69,7 +69,7 @@ func assemble(cfg Config, me *self, st *state) *Authority {
 	a := &Authority{dir: cfg.Dir, self: me, state: st, clock: cfg.Clock, log: cfg.Logger, metrics: telemetry.NewMetrics()}
 	a.counters = newCounters(a.metrics)
 	a.documents = &documents{self: me, state: st, vault: v, clock: cfg.Clock, log: cfg.Logger, changed: make(chan struct{}, 1)}
-	a.ceremonies = newCeremonies(me, st, v, cfg)
+	a.ceremonies = newCeremonies(a.documents, cfg)
 	a.issuer = &issuer{self: me, state: st, documents: a.documents, limits: cfg.Limits, clock: cfg.Clock, log: cfg.Logger, counters: a.counters}
 	a.registrar = &registrar{state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger}
 	a.collector = &collector{documents: a.documents, client: &dta.Client{HTTP: cfg.Peers}, log: cfg.Logger}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"milagro.dev/dta"
 	"milagro.dev/internal/dkg"
 	"milagro.dev/internal/problem"
 	"milagro.dev/keys"
@@ -23,16 +24,18 @@ type ceremonies struct {
 	self  *self
 	state *state
 	vault *vault
-	clock func() time.Time
-	log   *slog.Logger
+	// documents say which domain a plan for a service must fit.
+	documents *documents
+	clock     func() time.Time
+	log       *slog.Logger
 
 	// mu serialises the calls: a Party needs it, and steps are rare.
 	mu   sync.Mutex
 	live map[[32]byte]*dkg.Party // by plan; what is here has not confirmed
 }
 
-func newCeremonies(me *self, st *state, v *vault, cfg Config) *ceremonies {
-	return &ceremonies{self: me, state: st, vault: v, clock: cfg.Clock, log: cfg.Logger, live: map[[32]byte]*dkg.Party{}}
+func newCeremonies(d *documents, cfg Config) *ceremonies {
+	return &ceremonies{self: d.self, state: d.state, vault: d.vault, documents: d, clock: cfg.Clock, log: cfg.Logger, live: map[[32]byte]*dkg.Party{}}
 }
 
 // signPlan records that the operator agrees to a plan.
@@ -45,7 +48,7 @@ func (c *ceremonies) signPlan(ctx context.Context, b []byte) (signedPlan, error)
 	if p.index == 0 {
 		return p, problem.New(problem.Forbidden, "the plan does not have this authority's card")
 	}
-	if err := c.onlyDomain(ctx, plan); err != nil {
+	if err := c.mayBegin(ctx, plan); err != nil {
 		return p, err
 	}
 	if err := c.state.signPlan(ctx, p, c.clock()); err != nil {
@@ -53,6 +56,33 @@ func (c *ceremonies) signPlan(ctx context.Context, b []byte) (signedPlan, error)
 	}
 	c.log.Info("operator agreed to a plan", "plan", fmt.Sprintf("%x", plan.Hash()), "domain", plan.Domain(), "place", p.index)
 	return p, nil
+}
+
+// mayBegin refuses a plan that can come to nothing here.
+func (c *ceremonies) mayBegin(ctx context.Context, plan *dkg.Plan) error {
+	if plan.Kind() == dkg.Public {
+		return c.onlyDomain(ctx, plan)
+	}
+	current := c.documents.served.Load()
+	if current.Published == nil {
+		return problem.New(problem.NotActive, "")
+	}
+	if current.serves(c.made(ctx, plan)) { // signed again after all is done
+		return nil
+	}
+	if _, err := dta.FitsPlan(current.Document, plan); err != nil {
+		return problem.New(problem.Forbidden, "%s", err).WithAdvice("make a new plan from the domain document that is served")
+	}
+	return nil
+}
+
+// made returns the generation that a plan made here, or none.
+func (c *ceremonies) made(ctx context.Context, plan *dkg.Plan) keys.Generation {
+	standing, err := c.state.standingRun(ctx, plan.Hash())
+	if err != nil || standing == nil {
+		return keys.Generation{}
+	}
+	return standing.generation
 }
 
 // onlyDomain refuses a plan for a second domain: an authority serves one.

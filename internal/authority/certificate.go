@@ -111,9 +111,8 @@ func (c *ceremonies) trial(ctx context.Context, hash [32]byte, shares []dta.Test
 	return unavailable(problem.Unavailable, c.state.markTried(ctx, standing.id))
 }
 
-// report says how far this authority is with a plan; serving is the generation
-// of the document that it serves.
-func (c *ceremonies) report(ctx context.Context, hash [32]byte, serving keys.Generation) (dta.CeremonyState, error) {
+// report says how far this authority is with a plan; now is what it serves.
+func (c *ceremonies) report(ctx context.Context, hash [32]byte, now *served) (dta.CeremonyState, error) {
 	if _, err := c.state.plan(ctx, hash); err != nil {
 		return dta.CeremonyState{}, unavailable(problem.Unavailable, err)
 	}
@@ -124,7 +123,7 @@ func (c *ceremonies) report(ctx context.Context, hash [32]byte, serving keys.Gen
 		return dta.CeremonyState{}, unavailable(problem.Unavailable, err)
 	}
 	if standing != nil {
-		return standing.report(serving), nil
+		return standing.report(now), nil
 	}
 	if party := c.live[hash]; party != nil {
 		report := dta.CeremonyState{State: "running"}
@@ -143,10 +142,10 @@ func (c *ceremonies) report(ctx context.Context, hash [32]byte, serving keys.Gen
 	return dta.CeremonyState{State: "signed"}, nil
 }
 
-func (o *outcome) report(serving keys.Generation) dta.CeremonyState {
+func (o *outcome) report(now *served) dta.CeremonyState {
 	report := dta.CeremonyState{State: "confirmed", ID: fmt.Sprintf("%x", o.id), Confirm: o.message, Certificate: o.certificate}
 	switch {
-	case o.generation == serving:
+	case now.serves(o.generation):
 		report.State = "active"
 	case o.tried:
 		report.State = "tried"

@@ -13,7 +13,6 @@ import (
 
 	"milagro.dev/dta"
 	"milagro.dev/identity"
-	"milagro.dev/internal/dkg"
 	"milagro.dev/internal/problem"
 	"milagro.dev/keys"
 )
@@ -52,6 +51,8 @@ type served struct {
 	self  dta.Authority
 	share keys.MasterShare
 	fault error // why no key is issued, in words for strangers
+	// services are the shares of the M-Pin services' masters.
+	services map[identity.ServiceID]*master
 }
 
 // serving returns what may be issued from, or refuses.
@@ -127,6 +128,7 @@ func (d *documents) open(highest []*dta.Published) *served {
 		return next
 	}
 	next.share = share
+	next.services = d.masters(document, next.self.Index)
 	return next
 }
 
@@ -171,78 +173,6 @@ func (d *documents) approve(ctx context.Context, b []byte) ([]byte, error) {
 	}
 	d.log.Info("document approved", "revision", document.Revision(), "hash", fmt.Sprintf("%x", document.Hash()))
 	return dta.SignApproval(d.self.signing, index, document), nil
-}
-
-// mayApprove refuses a document that follows neither from a plan nor from an
-// agreement of the operator.
-func (d *documents) mayApprove(ctx context.Context, document *dta.Document) (index uint32, err error) {
-	current := d.served.Load()
-	if current.Published == nil {
-		return d.isFirst(ctx, document)
-	}
-	if current.self.Index == 0 {
-		return 0, problem.New(problem.Unavailable, "%s", current.fault)
-	}
-	if current.Document.Hash() == document.Hash() {
-		return current.self.Index, nil
-	}
-	if err := d.follows(current, document); err != nil {
-		return 0, err
-	}
-	agreed, err := d.state.agreed(ctx, document.Hash())
-	if err != nil {
-		return 0, unavailable(problem.Unavailable, err)
-	}
-	if !agreed {
-		return 0, problem.New(problem.Forbidden, "the operator of authority %d has not agreed to this document", current.self.Index)
-	}
-	return current.self.Index, nil
-}
-
-// isFirst accepts the one document that follows, byte for byte, from a plan to
-// which the operator agreed and from its certificate, once the trial passed.
-func (d *documents) isFirst(ctx context.Context, document *dta.Document) (index uint32, err error) {
-	masters, err := d.state.certified(ctx)
-	if err != nil {
-		return 0, unavailable(problem.Unavailable, err)
-	}
-	for _, m := range masters {
-		if m.plan.Kind() != dkg.Public || !m.tried {
-			continue
-		}
-		first, err := dta.FirstDocument(m.plan, m.certificate)
-		if err != nil {
-			return 0, err
-		}
-		if bytes.Equal(first.Bytes(), document.Bytes()) {
-			return m.index, nil
-		}
-	}
-	return 0, problem.New(problem.Forbidden, "the document does not follow from a ceremony whose trial passed here")
-}
-
-// follows refuses a document that cannot succeed the one that is served. Shares
-// stay as they are: no ceremony of today changes them.
-func (d *documents) follows(current *served, next *dta.Document) error {
-	now := current.Document
-	hash := now.Hash()
-	switch {
-	case next.ID() != now.ID():
-		return problem.New(problem.WrongDomain, "the document is of domain %v", next.ID())
-	case next.Revision() <= now.Revision() || next.Revision() > now.Revision()+maxRevisionStep:
-		return problem.New(problem.CeremonyState, "revision %d cannot follow revision %d", next.Revision(), now.Revision())
-	case !bytes.Equal(next.Predecessor(), hash[:]):
-		return problem.New(problem.CeremonyState, "the document does not name revision %d as its predecessor", now.Revision())
-	case next.Generation() != now.Generation() || next.Threshold() != now.Threshold() || !sameShares(now, next):
-		return problem.New(problem.WrongGeneration, "the document changes the shares of the master")
-	case len(next.Services()) > 0:
-		return problem.New(problem.Forbidden, "the document names an M-Pin service whose certificate was not seen here")
-	}
-	return nil
-}
-
-func sameShares(a, b *dta.Document) bool {
-	return slices.EqualFunc(a.Authorities(), b.Authorities(), func(x, y dta.Authority) bool { return x.Public.Equal(y.Public) })
 }
 
 // giveShare returns this authority's share of a document's signature, in return

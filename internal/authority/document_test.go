@@ -312,7 +312,7 @@ func withService(t testing.TB) func(*dta.Fields) {
 	t.Helper()
 	return func(f *dta.Fields) {
 		poly := vss.NewPolynomial(int(f.Threshold))
-		s := dta.Service{Name: "login", Generation: f.Generation, Origin: "https://login.example.org", LoginKey: []byte{1}}
+		s := dta.Service{Name: "login", Generation: f.Generation, Origin: "https://login.example.org", LoginKey: make(ed25519.PublicKey, ed25519.PublicKeySize)}
 		var err error
 		if s.Master, err = keys.ParsePinMaster(poly.Coefficient(0).G1().Bytes()); err != nil {
 			t.Fatal(err)
@@ -321,6 +321,7 @@ func withService(t testing.TB) func(*dta.Fields) {
 			s.Public = append(s.Public, poly.At(uint32(i+1)).G1())
 		}
 		f.Services = []dta.Service{s}
+		f.Schedules[identity.Permit] = identity.Schedule{Length: 30 * 86_400}
 	}
 }
 

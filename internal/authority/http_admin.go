@@ -89,7 +89,7 @@ func (a *Authority) Status(ctx context.Context) (Status, error) {
 		return Status{}, unavailable(problem.Unavailable, err)
 	}
 	for _, p := range plans {
-		report, err := a.ceremonies.report(ctx, p.plan.Hash(), a.serving())
+		report, err := a.ceremonies.report(ctx, p.plan.Hash(), a.documents.served.Load())
 		if err != nil {
 			return Status{}, err
 		}

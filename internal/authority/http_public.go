@@ -11,7 +11,6 @@ import (
 	"milagro.dev/internal/problem"
 	"milagro.dev/internal/telemetry"
 	"milagro.dev/internal/webserver"
-	"milagro.dev/keys"
 )
 
 // Public returns the handler for everybody: applicants, the other authorities,
@@ -148,15 +147,6 @@ func (a *Authority) routeCeremony(mux *http.ServeMux) {
 		if err := plan.UnmarshalText([]byte(r.PathValue("plan"))); err != nil {
 			return dta.CeremonyState{}, problem.New(problem.Malformed, "%s", err)
 		}
-		return c.report(r.Context(), plan, a.serving())
+		return c.report(r.Context(), plan, a.documents.served.Load())
 	}))
-}
-
-// serving returns the generation of the document that is served, or none.
-func (a *Authority) serving() keys.Generation {
-	s, err := a.documents.published()
-	if err != nil {
-		return keys.Generation{}
-	}
-	return s.Document.Generation()
 }

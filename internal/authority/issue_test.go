@@ -308,7 +308,7 @@ func TestSharesOfDifferentDomainsAreWorthNothingTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	reply := q.open(t, sealed)
-	mine, err := reply.KeyShare(q.to)
+	mine, err := reply.KeyShare(q.document, q.to)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,8 @@ type asked struct {
 	sealed  []byte
 	key     hpke.PrivateKey
 	to      dta.Authority
+
+	document *dta.Document
 }
 
 // request seals a request of the current epoch's channel key to an authority,
@@ -78,7 +80,7 @@ func (a *applicant) request(t testing.TB, index uint32, edit func(*dta.Request))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &asked{request: q, sealed: sealed, key: key, to: to}
+	return &asked{request: q, sealed: sealed, key: key, to: to, document: document}
 }
 
 // send returns the sealed reply.
@@ -93,7 +95,7 @@ func (q *asked) open(t testing.TB, sealed []byte) *dta.Reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := reply.KeyShare(q.to); err != nil {
+	if _, err := reply.KeyShare(q.document, q.to); err != nil {
 		t.Fatal(err)
 	}
 	return reply

@@ -6,20 +6,17 @@ import (
 	"fmt"
 
 	"milagro.dev/dta"
+	"milagro.dev/identity"
 	"milagro.dev/internal/dkg"
 	"milagro.dev/internal/pairing"
 )
 
-// document makes all authorities serve the domain and returns its document
-// with today's stamp: the one that some serve already, else the first.
+// document makes all authorities serve the master and returns the document that
+// names it with today's stamp: the one that some serve already, else a new one.
 func (c *Coordinator) document(ctx context.Context, certificate *dkg.Certificate) (*dta.Published, error) {
-	first, err := dta.FirstDocument(c.Plan, certificate)
-	if err != nil {
-		return nil, err
-	}
-	published, err := c.served(ctx, first)
+	published, err := c.served(ctx, certificate)
 	if err == nil && published == nil {
-		published, err = c.sign(ctx, first)
+		published, err = c.make(ctx, certificate)
 	}
 	if err != nil {
 		return nil, err
@@ -35,12 +32,73 @@ func (c *Coordinator) document(ctx context.Context, certificate *dkg.Certificate
 	if published.Stamp, err = c.stamp(ctx, published.Document); err != nil {
 		return nil, err
 	}
-	return published, published.Verify(first.ID())
+	return published, published.Verify(published.Document.ID())
 }
 
-// served returns the highest document of the domain of first that an authority
+// make has the document signed that follows from plan and certificate: the first,
+// or for a service the one after that which is served.
+func (c *Coordinator) make(ctx context.Context, certificate *dkg.Certificate) (*dta.Published, error) {
+	if c.Plan.Kind() == dkg.Public {
+		first, err := dta.FirstDocument(c.Plan, certificate)
+		if err != nil {
+			return nil, err
+		}
+		return c.sign(ctx, first)
+	}
+	current, err := c.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	next, err := dta.NextDocument(current.Document, c.Plan, certificate)
+	if err != nil {
+		return nil, err
+	}
+	return c.sign(ctx, next)
+}
+
+// current returns the highest genuine document that an authority of the plan for a
+// service serves.
+func (c *Coordinator) current(ctx context.Context) (*dta.Published, error) {
+	c.begin("fetch the domain document")
+	id := c.Plan.Service().DomainID
+	all, absent := gather(ctx, c, "domain", func(_ uint32, url string) (*dta.Published, error) {
+		p, err := c.Client.Domain(ctx, url)
+		if err != nil {
+			return nil, err
+		}
+		return p, p.Verify(id)
+	})
+	var highest *dta.Published
+	for _, p := range all {
+		if p != nil && (highest == nil || p.Document.Revision() > highest.Document.Revision()) {
+			highest = p
+		}
+	}
+	if highest == nil {
+		return nil, absent
+	}
+	return highest, nil
+}
+
+// domain returns the identity of the domain that plan and certificate are about.
+func (c *Coordinator) domain(certificate *dkg.Certificate) (identity.DomainID, error) {
+	if s := c.Plan.Service(); s != nil {
+		return s.DomainID, nil
+	}
+	first, err := dta.FirstDocument(c.Plan, certificate)
+	if err != nil {
+		return identity.DomainID{}, err
+	}
+	return first.ID(), nil
+}
+
+// served returns the highest document that names the master and that an authority
 // serves already, or nil.
-func (c *Coordinator) served(ctx context.Context, first *dta.Document) (*dta.Published, error) {
+func (c *Coordinator) served(ctx context.Context, certificate *dkg.Certificate) (*dta.Published, error) {
+	id, err := c.domain(certificate)
+	if err != nil {
+		return nil, err
+	}
 	states, err := c.states(ctx)
 	if err != nil {
 		return nil, err
@@ -52,7 +110,7 @@ func (c *Coordinator) served(ctx context.Context, first *dta.Document) (*dta.Pub
 		}
 		p, err := c.Client.Domain(ctx, c.Plan.Cards()[i].URL)
 		if err == nil {
-			err = p.Verify(first.ID())
+			err = p.Verify(id)
 		}
 		if err != nil {
 			return nil, c.fault("domain", uint32(i+1), err)

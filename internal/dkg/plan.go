@@ -199,12 +199,15 @@ func (t Terms) check() error {
 		return fmt.Errorf("threshold %d: one authority alone would hold every key", t.Threshold)
 	case int(t.Threshold) > len(t.Cards):
 		return fmt.Errorf("threshold %d of %d authorities", t.Threshold, len(t.Cards))
-	case t.Service != nil && !(readable(t.Service.Name) && readable(t.Service.Origin)):
-		return errors.New("the service's name or origin is not printable ASCII")
 	case slices.ContainsFunc(t.Flags, func(flag string) bool { return !readable(flag) }):
 		return errors.New("a flag is not printable ASCII")
 	case !slices.IsSorted(t.Flags) || len(slices.Compact(slices.Clone(t.Flags))) != len(t.Flags):
 		return errors.New("flags are not in order")
+	}
+	if t.Service != nil {
+		if err := errors.Join(identity.CheckService(t.Service.Name), identity.CheckOrigin(t.Service.Origin)); err != nil {
+			return err
+		}
 	}
 	if err := t.checkSchedules(); err != nil {
 		return err

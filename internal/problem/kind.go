@@ -29,6 +29,7 @@ const (
 	RateLimited        Kind = "rate-limited"         // 429: RetryAfter says when
 	Replayed           Kind = "replayed"             // 409: this request hash was answered otherwise
 	PurposeRefused     Kind = "purpose-refused"      // 403
+	ServiceUnknown     Kind = "service-unknown"      // 404: the domain document lists no such login service
 	NameRefused        Kind = "name-refused"         // 403
 	NoStamp            Kind = "no-stamp"             // 503: domain document not stamped for 7 days
 	NotActive          Kind = "not-active"           // 404: no master key yet
@@ -57,7 +58,7 @@ func Kinds() []Kind {
 		Malformed, TooLarge, UnsupportedMedia, NotFound, MethodNotAllowed,
 		WrongDomain, WrongGeneration, WrongEpoch, WrongAuthority, StaleTime, CannotOpen, Possession,
 		CodeUnknown, CodeUsed, CodeExpired, CodeWrongAuthority, NotEnrolled, Revoked, RateLimited, Replayed,
-		PurposeRefused, NameRefused, NoStamp, NotActive, CeremonyState, CeremonyMessage,
+		PurposeRefused, ServiceUnknown, NameRefused, NoStamp, NotActive, CeremonyState, CeremonyMessage,
 		Forbidden, Unavailable, LogUnavailable, Internal,
 	}
 }
@@ -117,6 +118,8 @@ func (k Kind) issuance() (entry, bool) {
 		return entry{422, "request for another trust domain", "check which domain is pinned for this URL"}, true
 	case WrongGeneration:
 		return entry{409, "request for another generation of shares", "refresh the domain document and ask again"}, true
+	case ServiceUnknown:
+		return entry{404, "no such login service", "'milagro domain show' lists the services of a domain; refresh the domain document"}, true
 	case WrongEpoch:
 		return entry{422, "epoch not issued now", "check the clocks of both sides, then ask for the current epoch"}, true
 	case WrongAuthority:

@@ -1,0 +1,193 @@
+package dta
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+
+	"milagro.dev/identity"
+	"milagro.dev/internal/encoding"
+	"milagro.dev/internal/pairing"
+	"milagro.dev/keys"
+)
+
+const (
+	loginCardLabel = "milagro/v1 login card"
+	voucherLabel   = "milagro/v1 mpin voucher"
+	noticeLabel    = "milagro/v1 mpin notice"
+	// maxLoginWord bounds what a login server signs.
+	maxLoginWord = 8 << 10
+	maxLoginCard = 2 << 10
+)
+
+// ErrLoginServer is wrapped by every refusal of what a login server signed.
+var ErrLoginServer = errors.New("not the login server's word")
+
+// Service is an M-Pin login service as a document names it.
+type Service struct {
+	Name       string
+	Master     keys.PinMaster
+	Generation keys.Generation
+	Origin     string
+	LoginKey   ed25519.PublicKey // signs for the login server
+	Public     []pairing.G1      // X_1…X_n
+}
+
+// Equal reports whether s and o are the same in every field.
+func (s Service) Equal(o Service) bool { return bytes.Equal(s.encode(), o.encode()) }
+
+// Services returns the domain's M-Pin services in order of their names.
+func (d *Document) Services() []Service { return slices.Clone(d.fields.Services) }
+
+// Service returns the M-Pin service with this name, if the domain has it.
+func (d *Document) Service(name string) (Service, bool) {
+	return d.findService(func(s Service) bool { return s.Name == name })
+}
+
+// ServiceByID returns the M-Pin service with this identity, if the domain has it.
+func (d *Document) ServiceByID(id identity.ServiceID) (Service, bool) {
+	return d.findService(func(s Service) bool { return d.ServiceID(s) == id })
+}
+
+// ServiceID returns the identity of a service of d.
+func (d *Document) ServiceID(s Service) identity.ServiceID {
+	return identity.NewServiceID(d.id, s.Name, s.Master.Point())
+}
+
+func (d *Document) findService(is func(Service) bool) (Service, bool) {
+	at := slices.IndexFunc(d.fields.Services, is)
+	if at < 0 {
+		return Service{}, false
+	}
+	return d.fields.Services[at], true
+}
+
+// GenerationOf returns the generation of the shares that keys of purpose p are
+// made of: the service's for mpin and permit, else the public master's. False if d
+// has no such service.
+func (d *Document) GenerationOf(k identity.Key) (keys.Generation, bool) {
+	if !k.Purpose.Service() {
+		return d.Generation(), true
+	}
+	s, ok := d.ServiceByID(k.Service)
+	return s.Generation, ok
+}
+
+// LoginCard is what a login server hands out of itself before the ceremony that
+// makes its service's master.
+type LoginCard struct {
+	Service string
+	Origin  string
+	Ed25519 ed25519.PublicKey
+	bytes   []byte
+}
+
+// SignLoginCard returns the signed card of a login server; an error wraps
+// ErrLoginServer.
+func SignLoginCard(key ed25519.PrivateKey, service, origin string) (*LoginCard, error) {
+	return ParseLoginCard(encoding.Sign(key, encoding.LP(loginCardLabel, []byte(service), []byte(origin), key.Public().(ed25519.PublicKey))))
+}
+
+// ParseLoginCard reads a signed card and verifies its own signature; an error
+// wraps ErrLoginServer. Whose card it is only its Fingerprint tells, compared by
+// people.
+func ParseLoginCard(b []byte) (*LoginCard, error) {
+	e, err := encoding.ParseEnvelope(b, maxLoginCard)
+	if err != nil {
+		return nil, fmt.Errorf("%w: card: %w", ErrLoginServer, err)
+	}
+	r := encoding.Open(e.Body, loginCardLabel)
+	c := &LoginCard{Service: r.String(maxText), Origin: r.String(maxText), Ed25519: r.Fixed(ed25519.PublicKeySize), bytes: slices.Clone(b)}
+	r.Fail(errors.Join(identity.CheckService(c.Service), identity.CheckOrigin(c.Origin)))
+	if err := r.Close(); err != nil {
+		return nil, fmt.Errorf("%w: card: %w", ErrLoginServer, err)
+	}
+	if err := e.Verify(c.Ed25519); err != nil {
+		return nil, fmt.Errorf("%w: card: %w", ErrLoginServer, err)
+	}
+	return c, nil
+}
+
+// Bytes returns the signed bytes as they were parsed.
+func (c *LoginCard) Bytes() []byte { return slices.Clone(c.bytes) }
+
+// Voucher is a login server's word, to one authority, that after a login with the
+// old PIN a new device may take the place of the old one (spec/mpin.md "PIN
+// change").
+type Voucher struct {
+	Domain  identity.DomainID
+	Service identity.ServiceID
+	Index   uint32 // of the authority
+	Name    identity.Name
+	Old     identity.DeviceHash
+	New     identity.DeviceHash
+	Time    uint64 // unix seconds
+	Nonce   [32]byte
+}
+
+// Sign returns the signed envelope of v.
+func (v Voucher) Sign(key ed25519.PrivateKey) []byte {
+	return encoding.Sign(key, encoding.LP(voucherLabel, v.Domain[:], v.Service[:], encoding.U32(v.Index), []byte(v.Name.String()),
+		v.Old[:], v.New[:], encoding.U64(v.Time), v.Nonce[:]))
+}
+
+// ParseVoucher reads what Sign wrote and verifies that the login server with this
+// key signed it; an error wraps ErrLoginServer.
+func ParseVoucher(key ed25519.PublicKey, b []byte) (Voucher, error) {
+	var v Voucher
+	err := readWord(key, b, voucherLabel, func(r *encoding.Reader) {
+		v = Voucher{Domain: identity.DomainID(r.Fixed(32)), Service: identity.ServiceID(r.Fixed(32)), Index: r.U32(), Name: readName(r),
+			Old: identity.DeviceHash(r.Fixed(32)), New: identity.DeviceHash(r.Fixed(32)), Time: r.U64(), Nonce: [32]byte(r.Fixed(32))}
+	})
+	if err != nil {
+		return Voucher{}, fmt.Errorf("voucher: %w", err)
+	}
+	return v, nil
+}
+
+// Notice is a login server's word that a device logs in no more, so that no
+// permit is renewed for it.
+type Notice struct {
+	Domain  identity.DomainID
+	Service identity.ServiceID
+	Name    identity.Name
+	Device  identity.DeviceHash
+	Time    uint64 // unix seconds
+}
+
+// Sign returns the signed envelope of n.
+func (n Notice) Sign(key ed25519.PrivateKey) []byte {
+	return encoding.Sign(key, encoding.LP(noticeLabel, n.Domain[:], n.Service[:], []byte(n.Name.String()), n.Device[:], encoding.U64(n.Time)))
+}
+
+// ParseNotice reads what Sign wrote and verifies that the service of document d
+// that it names signed it; an error wraps ErrLoginServer.
+func ParseNotice(d *Document, b []byte) (Notice, error) {
+	for _, s := range d.fields.Services {
+		var n Notice
+		err := readWord(s.LoginKey, b, noticeLabel, func(r *encoding.Reader) {
+			n = Notice{Domain: identity.DomainID(r.Fixed(32)), Service: identity.ServiceID(r.Fixed(32)), Name: readName(r),
+				Device: identity.DeviceHash(r.Fixed(32)), Time: r.U64()}
+		})
+		if err == nil && n.Domain == d.id && n.Service == d.ServiceID(s) {
+			return n, nil
+		}
+	}
+	return Notice{}, fmt.Errorf("notice: %w: no service of %s signed it", ErrLoginServer, d.Domain())
+}
+
+// readWord opens a signed envelope and reads its body.
+func readWord(key ed25519.PublicKey, b []byte, label string, read func(*encoding.Reader)) error {
+	body, err := encoding.OpenEnvelope(key, b, maxLoginWord)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrLoginServer, err)
+	}
+	r := encoding.Open(body, label)
+	read(r)
+	if err := r.Close(); err != nil {
+		return fmt.Errorf("%w: %w", ErrLoginServer, err)
+	}
+	return nil
+}
