@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"sync"
 
 	"milagro.dev/identity"
 	"milagro.dev/internal/encoding"
@@ -26,20 +27,26 @@ type Secrets struct {
 	Signer crypto.Signer // the device key
 }
 
-// Attempt is one login between its two passes. It lives in memory only.
+// Attempt is one login between its two passes. It lives in memory only and is never
+// copied. Of goroutines that finish it at once one gets the answer.
 type Attempt struct {
 	login      Login
 	signer     crypto.Signer
-	key        pairing.SecretG1 // K = T + αA + P_e
-	x          pairing.Secret
 	commitment Commitment
-	used       bool
+
+	mu   sync.Mutex // guards what follows: an answer with x erased midway would be −y·K
+	used bool
+	key  pairing.SecretG1 // K = T + αA + P_e
+	x    pairing.Secret
 }
 
 // Begin draws x and commits to it. Whether the PIN is right it cannot tell. An
-// error wraps identity.ErrPurpose if a field of l is missing, or identity.ErrDevice
-// if the signer is another device's.
+// error wraps identity.ErrPurpose if a field of l is missing, identity.ErrDevice if
+// the signer is another device's, or is ErrFactor.
 func Begin(l Login, s Secrets) (*Attempt, error) {
+	if s.Factor.alpha.IsZero() {
+		return nil, fmt.Errorf("login: %w", ErrFactor)
+	}
 	device, err := identity.DeviceOf(s.Signer)
 	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
@@ -74,11 +81,12 @@ type Proof struct {
 // Finish answers the first challenge that comes, and no second one, whatever
 // becomes of the first: from then on it is ErrUsed. Other errors are the signer's.
 func (t *Attempt) Finish(c Challenge) (Proof, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.used {
 		return Proof{}, ErrUsed
 	}
-	t.used = true
-	defer t.Erase()
+	defer t.erase()
 	transcript, err := t.login.Transcript(t.commitment, c)
 	if err != nil {
 		return Proof{}, err
@@ -103,6 +111,12 @@ func (t *Attempt) Finish(c Challenge) (Proof, error) {
 
 // Erase overwrites what the attempt holds; it can be finished no more.
 func (t *Attempt) Erase() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.erase()
+}
+
+func (t *Attempt) erase() {
 	t.used = true
 	t.x.Erase()
 	t.key.Erase()

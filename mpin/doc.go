@@ -14,7 +14,7 @@
 //
 // # The server
 //
-// ParseCommitment takes U; NewNonce comes after it; Login.Transcript binds all that
+// ParseCommitment takes U; NewChallenge comes after it; Login.Transcript binds all that
 // both sides know; VerifyDevice, and only then Verify or VerifyBatch, judge the
 // proof. Counting attempts between the two is the server's duty.
 //

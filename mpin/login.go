@@ -26,7 +26,7 @@ const (
 	intentLabel     = "milagro/v1 mpin new device"
 	proofLabel      = "milagro/v1 mpin proof"
 	transcriptDST   = "MILAGRO-V1-MPINY-SCALAR_XMD:SHA-256"
-	maxOrigin       = 512
+	maxOrigin       = 256
 	maxIntent       = 128
 )
 
@@ -204,8 +204,14 @@ func parseTranscript(b []byte) (t Transcript, err error) {
 	if l.Epoch, err = identity.ParseEpoch(epoch); err != nil {
 		return t, err
 	}
+	if err := identity.CheckOrigin(l.Origin); err != nil {
+		return t, err
+	}
 	if l.Intent, err = ParseIntent(intent); err != nil {
 		return t, err
+	}
+	if l.Intent.device == l.Device.Hash() {
+		return t, errors.New("the new device is the old one")
 	}
 	if kind > 1 || (kind == 1) != (len(exporter) == ExporterSize) || kind == 0 && len(exporter) != 0 {
 		return t, fmt.Errorf("channel of kind %d with %d bytes", kind, len(exporter))

@@ -25,6 +25,9 @@ const (
 var (
 	// ErrPIN says that a PIN is not of the form of one. It does not repeat it.
 	ErrPIN = fmt.Errorf("a PIN has %d to %d printable ASCII characters", MinPIN, MaxPIN)
+	// ErrFactor says that a factor is empty or was erased: with α = 0 a token would be
+	// the whole key.
+	ErrFactor = errors.New("no PIN factor: it was erased")
 	// ErrParams says that the cost of stretching is out of bounds.
 	ErrParams = errors.New("cost of Argon2id out of bounds")
 )
@@ -90,10 +93,13 @@ func newFactor(stretched []byte) (Factor, error) {
 
 // Split makes the token T = Σ λ_i(s_i·A − αA) of the verified shares of key, whose
 // purpose is mpin. The whole key is never made. Errors are those of
-// keys.Combine, or wrap identity.ErrPurpose.
+// keys.Combine, wrap identity.ErrPurpose, or are ErrFactor.
 func (f Factor) Split(key identity.Key, threshold int, shares []keys.Share) (keys.Private, error) {
 	if key.Purpose != identity.MPin {
 		return keys.Private{}, fmt.Errorf("%w: %q is not split by a PIN", identity.ErrPurpose, key.Purpose)
+	}
+	if f.alpha.IsZero() {
+		return keys.Private{}, ErrFactor
 	}
 	a, err := key.Point()
 	if err != nil {
