@@ -39,6 +39,13 @@ const (
 	Unavailable        Kind = "unavailable"          // 503: storage or start-up
 	LogUnavailable     Kind = "log-unavailable"      // 503: issuance log cannot be written
 	Internal           Kind = "internal"             // 500
+	LoginRefused       Kind = "login-refused"        // 403: wrong PIN, or no login for this device: which is not told
+	SessionUnknown     Kind = "session-unknown"      // 409
+	RowRefused         Kind = "row-refused"          // 403: statements that make no row at this login server
+	SuccessionPending  Kind = "succession-pending"   // 409: another PIN change is under way
+	AlreadyEnrolled    Kind = "already-enrolled"     // 409: purpose mpin, issued once for a device
+	VoucherRefused     Kind = "voucher-refused"      // 403: evidence of a PIN change
+	NotApproved        Kind = "not-approved"         // 403: two operators have not approved
 )
 
 type entry struct {
@@ -60,6 +67,7 @@ func Kinds() []Kind {
 		CodeUnknown, CodeUsed, CodeExpired, CodeWrongAuthority, NotEnrolled, Revoked, RateLimited, Replayed,
 		PurposeRefused, ServiceUnknown, NameRefused, NoStamp, NotActive, CeremonyState, CeremonyMessage,
 		Forbidden, Unavailable, LogUnavailable, Internal,
+		LoginRefused, SessionUnknown, RowRefused, SuccessionPending, AlreadyEnrolled, VoucherRefused, NotApproved,
 	}
 }
 
@@ -83,7 +91,10 @@ func (k Kind) lookup() (entry, bool) {
 	if e, ok := k.issuance(); ok {
 		return e, true
 	}
-	return k.domain()
+	if e, ok := k.domain(); ok {
+		return e, true
+	}
+	return k.login()
 }
 
 // transport words what any HTTP endpoint may answer.
@@ -121,7 +132,7 @@ func (k Kind) issuance() (entry, bool) {
 	case ServiceUnknown:
 		return entry{404, "no such login service", "'milagro domain show' lists the services of a domain; refresh the domain document"}, true
 	case WrongEpoch:
-		return entry{422, "epoch not issued now", "check the clocks of both sides, then ask for the current epoch"}, true
+		return entry{422, "epoch not current", "check the clocks of both sides, then use the current epoch"}, true
 	case WrongAuthority:
 		return entry{421, "request for another authority", "check the URL of each authority in the domain document"}, true
 	case StaleTime:
@@ -165,6 +176,28 @@ func (k Kind) domain() (entry, bool) {
 		return entry{409, "ceremony not at this step", "run 'milagro ceremony run' again: it asks every authority where it stands"}, true
 	case CeremonyMessage:
 		return entry{409, "ceremony message proves a fault", "'milagro ceremony blame' shows whose it is from the blame file alone"}, true
+	}
+	return entry{}, false
+}
+
+// login words the refusals of spec/mpin.md. login-refused is one text for every
+// cause: a stranger learns of no device whether it is locked, or is there.
+func (k Kind) login() (entry, bool) {
+	switch k {
+	case LoginRefused:
+		return entry{403, "login refused", "check the PIN; five wrong ones in a row lock a device, and then an operator unlocks it: milagro login unlock"}, true
+	case SessionUnknown:
+		return entry{409, "no such login session", "a session is answered once, within 60 seconds: begin again"}, true
+	case RowRefused:
+		return entry{403, "device not taken by this login server", "refresh the domain document; if it still fails, register a new device with new codes"}, true
+	case SuccessionPending:
+		return entry{409, "another PIN change of this device is under way", "finish it on the device where it was begun, or wait 24 hours"}, true
+	case AlreadyEnrolled:
+		return entry{409, "device already enrolled for this login", "its key is issued once: after a crash register a new device key with new codes"}, true
+	case VoucherRefused:
+		return entry{403, "PIN change refused", "log in with the old PIN and begin the change again; its vouchers are good for 24 hours"}, true
+	case NotApproved:
+		return entry{403, "not approved by two operators", "two operators of this authority approve it: 'milagro dta approve'"}, true
 	}
 	return entry{}, false
 }

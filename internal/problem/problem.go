@@ -48,8 +48,8 @@ type Problem struct {
 	Advice string
 	// RetryAfter, in seconds, is sent as the header Retry-After when not 0.
 	RetryAfter int
-	// Time is the authority's clock in unix seconds, and Signature its
-	// signature over it (spec/issuance.md): only with StaleTime.
+	// Time is the peer's clock in unix seconds. With StaleTime it has a Signature,
+	// the authority's (spec/issuance.md); with a login server's WrongEpoch it has none.
 	Time      uint64
 	Signature []byte
 	// Blame is a file that convicts, Abort a signed message: only with

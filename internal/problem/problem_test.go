@@ -61,16 +61,20 @@ func TestKindsAreWordedAndDistinct(t *testing.T) {
 	}
 }
 
-// TestStatusesAreThoseOfTheSpecification reads the table of spec/issuance.md:
-// kinds, then one status for all of them or one for each.
+// TestStatusesAreThoseOfTheSpecification reads the tables of spec/issuance.md and
+// spec/mpin.md: kinds, then one status for all of them or one for each.
 func TestStatusesAreThoseOfTheSpecification(t *testing.T) {
-	page, err := os.ReadFile("../../spec/issuance.md")
-	if err != nil {
-		t.Fatal(err)
+	var pages []byte
+	for _, name := range []string{"issuance", "mpin"} {
+		page, err := os.ReadFile("../../spec/" + name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, page...)
 	}
 	row := regexp.MustCompile("(?m)^\\| ((?:`[a-z-]+` ?)+) \\| ([0-9, ]+) \\|")
 	compared := 0
-	for _, cells := range row.FindAllStringSubmatch(string(page), -1) {
+	for _, cells := range row.FindAllStringSubmatch(string(pages), -1) {
 		kinds, statuses := strings.Fields(cells[1]), strings.Split(cells[2], ", ")
 		for i, quoted := range kinds {
 			kind, want := Kind(strings.Trim(quoted, "`")), statuses[min(i, len(statuses)-1)]
@@ -80,7 +84,7 @@ func TestStatusesAreThoseOfTheSpecification(t *testing.T) {
 			compared++
 		}
 	}
-	if compared < 15 {
+	if compared < 30 {
 		t.Errorf("only %d kinds found in the table", compared)
 	}
 }
@@ -93,7 +97,7 @@ func TestErrorsBranchOnKind(t *testing.T) {
 	if got := err.Error(); got != "authority 2: one-time code already used" {
 		t.Errorf("reads %q", got)
 	}
-	if got := New(WrongEpoch, "epoch %d is over", 7).Error(); got != "epoch not issued now: epoch 7 is over" {
+	if got := New(WrongEpoch, "epoch %d is over", 7).Error(); got != "epoch not current: epoch 7 is over" {
 		t.Errorf("reads %q", got)
 	}
 	if New(CodeUsed, "").Hint() == "" || New(CodeUsed, "").WithAdvice("wait %d s", 3).Hint() != "wait 3 s" {
@@ -222,4 +226,18 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%+v, again %+v", *p, *again)
 		}
 	})
+}
+
+// TestLoginRefusedTellsTheWayOutAndNoCause: whoever is locked out reads what to
+// do, and nobody reads which of the causes it was.
+func TestLoginRefusedTellsTheWayOutAndNoCause(t *testing.T) {
+	p := New(LoginRefused, "")
+	if !strings.Contains(p.Hint(), "five wrong") || !strings.Contains(p.Hint(), "milagro login unlock") {
+		t.Errorf("hint %q", p.Hint())
+	}
+	for _, cause := range []string{"unknown", "revoked", "PIN"} {
+		if strings.Contains(p.Error(), cause) {
+			t.Errorf("%q names a cause", p.Error())
+		}
+	}
 }
