@@ -3,6 +3,7 @@ package dta
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,9 +15,10 @@ import (
 )
 
 const (
-	loginCardLabel = "milagro/v1 login card"
-	voucherLabel   = "milagro/v1 mpin voucher"
-	noticeLabel    = "milagro/v1 mpin notice"
+	loginCardLabel       = "milagro/v1 login card"
+	cardFingerprintLabel = "milagro/v1 login card fingerprint"
+	voucherLabel         = "milagro/v1 mpin voucher"
+	noticeLabel          = "milagro/v1 mpin notice"
 	// maxLoginWord bounds what a login server signs.
 	maxLoginWord = 8 << 10
 	maxLoginCard = 2 << 10
@@ -87,7 +89,7 @@ type LoginCard struct {
 // SignLoginCard returns the signed card of a login server; an error wraps
 // ErrLoginServer.
 func SignLoginCard(key ed25519.PrivateKey, service, origin string) (*LoginCard, error) {
-	return ParseLoginCard(encoding.Sign(key, encoding.LP(loginCardLabel, []byte(service), []byte(origin), key.Public().(ed25519.PublicKey))))
+	return ParseLoginCard(encoding.Sign(key, cardBody(service, origin, key.Public().(ed25519.PublicKey))))
 }
 
 // ParseLoginCard reads a signed card and verifies its own signature; an error
@@ -112,6 +114,20 @@ func ParseLoginCard(b []byte) (*LoginCard, error) {
 
 // Bytes returns the signed bytes as they were parsed.
 func (c *LoginCard) Bytes() []byte { return slices.Clone(c.bytes) }
+
+// Fingerprint returns the 32 bytes that people compare (spec/mpin.md "Server key").
+func (c *LoginCard) Fingerprint() [32]byte { return cardFingerprint(c.Service, c.Origin, c.Ed25519) }
+
+// CardFingerprint returns the fingerprint of the card of the service's login server.
+func (s Service) CardFingerprint() [32]byte { return cardFingerprint(s.Name, s.Origin, s.LoginKey) }
+
+func cardFingerprint(service, origin string, key ed25519.PublicKey) [32]byte {
+	return sha256.Sum256(encoding.LP(cardFingerprintLabel, cardBody(service, origin, key)))
+}
+
+func cardBody(service, origin string, key ed25519.PublicKey) []byte {
+	return encoding.LP(loginCardLabel, []byte(service), []byte(origin), key)
+}
 
 // Voucher is a login server's word, to one authority, that after a login with the
 // old PIN a new device may take the place of the old one (spec/mpin.md "PIN

@@ -53,11 +53,23 @@ func (o *Operator) Agree(ctx context.Context, document []byte) (a Agreed, err er
 // Register makes a one-time code for each name. After an error the codes that
 // were made before it are returned too.
 func (o *Operator) Register(ctx context.Context, names []identity.Name, purpose identity.Purpose, expires time.Time) ([]Registration, error) {
+	return o.register(ctx, registerRequest{Names: names, Purpose: purpose, Expires: expires})
+}
+
+// RegisterLogin makes a one-time code for each name, with which it is enrolled for
+// the login service that has this name; else as Register.
+func (o *Operator) RegisterLogin(ctx context.Context, names []identity.Name, service string, expires time.Time) ([]Registration, error) {
+	return o.register(ctx, registerRequest{Names: names, Purpose: identity.MPin, Service: service, Expires: expires})
+}
+
+func (o *Operator) register(ctx context.Context, in registerRequest) ([]Registration, error) {
 	var codes []Registration
+	names := in.Names
 	for len(names) > 0 {
 		n := min(len(names), registerChunk)
 		var answer registerAnswer
-		if err := o.call(ctx, http.MethodPost, "/admin/register", registerRequest{names[:n], purpose, expires}, &answer); err != nil {
+		in.Names = names[:n]
+		if err := o.call(ctx, http.MethodPost, "/admin/register", in, &answer); err != nil {
 			return codes, err
 		}
 		codes, names = append(codes, answer.Codes...), names[n:]

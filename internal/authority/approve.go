@@ -101,7 +101,7 @@ func (d *documents) follows(current *served, next *dta.Document) error {
 		return problem.New(problem.WrongGeneration, "the document changes the shares of the master")
 	case !sameServices(now, next):
 		return problem.New(problem.Forbidden, "the document changes the domain's M-Pin services").
-			WithAdvice("a service is added by its ceremony: 'milagro ceremony plan --service'")
+			WithAdvice("a service is added by its ceremony: 'milagro ceremony plan --login'")
 	}
 	return nil
 }

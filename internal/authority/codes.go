@@ -27,45 +27,67 @@ type registrar struct {
 
 // register makes a one-time code for each name. All are stored or none; the
 // codes themselves are in the answer and nowhere else.
-func (r *registrar) register(ctx context.Context, names []identity.Name, purpose identity.Purpose, expires time.Time) ([]Registration, error) {
+func (r *registrar) register(ctx context.Context, in registerRequest) ([]Registration, error) {
 	domain, err := r.documents.serving()
 	if err != nil {
 		return nil, err
 	}
 	now := r.clock()
-	if err := registrable(domain, names, purpose); err != nil {
+	service, err := registrable(domain, in)
+	if err != nil {
 		return nil, err
 	}
-	if !expires.After(now) || expires.After(now.Add(maxCodeLife)) {
+	if !in.Expires.After(now) || in.Expires.After(now.Add(maxCodeLife)) {
 		return nil, problem.New(problem.Malformed, "codes expire between now and %s from now", maxCodeLife)
 	}
-	answer, stored := make([]Registration, len(names)), make([]pending, len(names))
-	for i, name := range names {
+	answer, stored := make([]Registration, len(in.Names)), make([]pending, len(in.Names))
+	for i, name := range in.Names {
 		code := dta.NewCode(domain.self.Index)
 		answer[i] = Registration{Name: name, Code: code.Canonical()}
-		stored[i] = pending{hash: code.Hash(), name: name, purpose: purpose, expires: expires}
+		stored[i] = pending{hash: code.Hash(), name: name, purpose: in.Purpose, service: service, expires: in.Expires}
 	}
 	if err := r.state.addCodes(ctx, stored, now); err != nil {
 		return nil, unavailable(problem.Unavailable, err)
 	}
-	r.log.Info("names registered", "count", len(names), "purpose", string(purpose))
+	r.log.Info("names registered", "count", len(in.Names), "purpose", string(in.Purpose))
 	return answer, nil
 }
 
-func registrable(domain *served, names []identity.Name, purpose identity.Purpose) error {
-	if len(names) == 0 || len(names) > maxRegister {
-		return problem.New(problem.Malformed, "1 to %d names in one call, not %d", maxRegister, len(names))
+// registrable refuses what no code can be for; it returns the service that one of
+// purpose mpin is for.
+func registrable(domain *served, in registerRequest) (service identity.ServiceID, err error) {
+	if len(in.Names) == 0 || len(in.Names) > maxRegister {
+		return service, problem.New(problem.Malformed, "1 to %d names in one call, not %d", maxRegister, len(in.Names))
 	}
-	if _, issued := domain.Document.Schedule(purpose); !issued || purpose != identity.Channel && purpose != identity.Decrypt {
-		return problem.New(problem.PurposeRefused, "purpose %.32q", string(purpose)).
-			WithAdvice("channel or decrypt, where the domain document has epochs for it")
+	if service, err = domain.onCode(in.Purpose, in.Service); err != nil {
+		return service, err
 	}
-	for _, name := range names {
+	for _, name := range in.Names {
 		if name.Domain() != domain.Document.Domain() {
-			return problem.New(problem.NameRefused, "%s does not lie in %s", name, domain.Document.Domain())
+			return service, problem.New(problem.NameRefused, "%s does not lie in %s", name, domain.Document.Domain())
 		}
 	}
-	return nil
+	return service, nil
+}
+
+// onCode refuses purposes that are not issued on a one-time code, and returns the
+// identity of the service, which has a name for purpose mpin and for no other.
+func (s *served) onCode(purpose identity.Purpose, service string) (id identity.ServiceID, err error) {
+	_, scheduled := s.Document.Schedule(purpose)
+	switch {
+	case purpose == identity.MPin:
+		login, ok := s.Document.Service(service)
+		if !ok {
+			return id, problem.New(problem.ServiceUnknown, "%.64q", service)
+		}
+		return s.Document.ServiceID(login), nil
+	case service != "":
+		return id, problem.New(problem.Malformed, "a login service belongs to purpose mpin")
+	case !scheduled || purpose != identity.Channel && purpose != identity.Decrypt:
+		return id, problem.New(problem.PurposeRefused, "purpose %.32q", string(purpose)).
+			WithAdvice("channel or decrypt, where the domain document has epochs for it; or mpin, for a login service")
+	}
+	return id, nil
 }
 
 // revoke ends the enrolment of one device under a name, or, without a device, of

@@ -86,7 +86,7 @@ func TestCodesAreStoredAllOrNone(t *testing.T) {
 	if err := s.addCodes(t.Context(), []pending{code(2), code(3), code(1)}, now); err == nil {
 		t.Error("one code is stored twice")
 	}
-	if l, err := s.list(t.Context(), ""); err != nil || len(l.Codes) != 1 {
+	if l, err := s.list(t.Context(), "", (&served{}).called); err != nil || len(l.Codes) != 1 {
 		t.Errorf("%d codes wait: %v", len(l.Codes), err)
 	}
 }

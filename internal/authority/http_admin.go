@@ -19,7 +19,7 @@ func (a *Authority) Admin() http.Handler {
 	mux.Handle("POST /admin/register", post(a, a.register))
 	mux.Handle("POST /admin/revoke", post(a, a.revoke))
 	mux.Handle("GET /admin/list", get(a, func(r *http.Request) (Listing, error) {
-		listing, err := a.state.list(r.Context(), r.URL.Query().Get("name"))
+		listing, err := a.state.list(r.Context(), r.URL.Query().Get("name"), a.documents.served.Load().called)
 		return listing, unavailable(problem.Unavailable, err)
 	}))
 	mux.Handle("GET /admin/status", get(a, func(r *http.Request) (Status, error) { return a.Status(r.Context()) }))
@@ -33,7 +33,8 @@ type planRequest struct {
 type registerRequest struct {
 	Names   []identity.Name  `json:"names"`
 	Purpose identity.Purpose `json:"purpose"`
-	Expires time.Time        `json:"expires"` // RFC 3339
+	Service string           `json:"service,omitempty"` // name of the login service, for purpose mpin
+	Expires time.Time        `json:"expires"`           // RFC 3339
 }
 
 type registerAnswer struct {
@@ -62,7 +63,7 @@ func (a *Authority) agree(ctx context.Context, in documentRequest) (Agreed, erro
 }
 
 func (a *Authority) register(ctx context.Context, in registerRequest) (registerAnswer, error) {
-	codes, err := a.registrar.register(ctx, in.Names, in.Purpose, in.Expires)
+	codes, err := a.registrar.register(ctx, in)
 	return registerAnswer{codes}, err
 }
 

@@ -48,6 +48,20 @@ func (s *served) master(id identity.ServiceID) (*master, error) {
 	return m, nil
 }
 
+// called returns the name of a service by its identity: hexadecimal digits if the
+// document has none, nothing for no service.
+func (s *served) called(service []byte) string {
+	if len(service) == 0 {
+		return ""
+	}
+	if s.Published != nil {
+		if known, ok := s.Document.ServiceByID(identity.ServiceID(service)); ok {
+			return known.Name
+		}
+	}
+	return hexOf([32]byte(service))
+}
+
 // serves reports whether the document names shares of a generation: the public
 // master's or a service's.
 func (s *served) serves(g keys.Generation) bool {

@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"time"
@@ -13,6 +14,7 @@ import (
 type codeRow struct {
 	name    string
 	purpose identity.Purpose
+	service []byte
 	expires time.Time
 	used    bool
 }
@@ -24,6 +26,8 @@ func (c codeRow) refuse(key identity.Key, now time.Time) error {
 		return problem.New(problem.NameRefused, "the one-time code is not for %s", key.Name)
 	case c.purpose != key.Purpose:
 		return problem.New(problem.PurposeRefused, "the one-time code is for purpose %s", c.purpose)
+	case !bytes.Equal(c.service, serviceBytes(key.Service)):
+		return problem.New(problem.PurposeRefused, "the one-time code is for another login service")
 	case c.used:
 		return problem.New(problem.CodeUsed, "")
 	case !now.Before(c.expires):
@@ -40,8 +44,8 @@ func (s *state) lookAt(ctx context.Context, code [32]byte, key identity.Key, now
 func lookAtCode(ctx context.Context, tx *sql.Tx, code [32]byte, key identity.Key, now time.Time) error {
 	var row codeRow
 	var expires int64
-	ok, err := found(tx.QueryRowContext(ctx, "SELECT name, purpose, expires, used FROM codes WHERE hash = ?", code[:]).
-		Scan(&row.name, &row.purpose, &expires, &row.used))
+	ok, err := found(tx.QueryRowContext(ctx, "SELECT name, purpose, service, expires, used FROM codes WHERE hash = ?", code[:]).
+		Scan(&row.name, &row.purpose, &row.service, &expires, &row.used))
 	if err != nil {
 		return err
 	}
@@ -56,8 +60,8 @@ func lookAtCode(ctx context.Context, tx *sql.Tx, code [32]byte, key identity.Key
 // at once, one gets it.
 func consumeCode(ctx context.Context, tx *sql.Tx, code [32]byte, key identity.Key, now time.Time) error {
 	took, err := exec(ctx, tx, `UPDATE codes SET used = TRUE
-		WHERE hash = ? AND NOT used AND expires > ? AND name = ? AND purpose = ?`,
-		code[:], micros(now), key.Name.String(), string(key.Purpose))
+		WHERE hash = ? AND NOT used AND expires > ? AND name = ? AND purpose = ? AND service = ?`,
+		code[:], micros(now), key.Name.String(), string(key.Purpose), serviceBytes(key.Service))
 	if err != nil || took {
 		return err
 	}
@@ -72,6 +76,7 @@ type pending struct {
 	hash    [32]byte
 	name    identity.Name
 	purpose identity.Purpose
+	service identity.ServiceID
 	expires time.Time
 }
 
@@ -79,8 +84,8 @@ type pending struct {
 func (s *state) addCodes(ctx context.Context, codes []pending, now time.Time) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for _, c := range codes {
-			_, err := exec(ctx, tx, "INSERT INTO codes (hash, name, purpose, expires, made) VALUES (?, ?, ?, ?, ?)",
-				c.hash[:], c.name.String(), string(c.purpose), micros(c.expires), micros(now))
+			_, err := exec(ctx, tx, "INSERT INTO codes (hash, name, purpose, service, expires, made) VALUES (?, ?, ?, ?, ?, ?)",
+				c.hash[:], c.name.String(), string(c.purpose), serviceBytes(c.service), micros(c.expires), micros(now))
 			if err != nil {
 				return err
 			}
@@ -118,32 +123,35 @@ func execCount(ctx context.Context, tx *sql.Tx, statement string, args ...any) (
 }
 
 // list returns enrolments and unused codes, of one name or, if it is empty, of
-// all.
-func (s *state) list(ctx context.Context, name string) (l Listing, err error) {
+// all; called words the identity of a service, or none.
+func (s *state) list(ctx context.Context, name string, called func(service []byte) string) (l Listing, err error) {
 	l = Listing{Enrolments: []Enrolled{}, Codes: []Waiting{}}
 	err = s.db.Read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		err := rows(ctx, tx, func(row *sql.Rows) error {
 			var e Enrolled
-			var device []byte
+			var device, service []byte
 			var enrolled int64
-			err := row.Scan(&e.Name, &e.Purpose, &device, &enrolled, &e.Revoked)
+			err := row.Scan(&e.Name, &e.Purpose, &service, &device, &enrolled, &e.Revoked)
+			e.Service = called(service)
 			copy(e.Device[:], device)
 			e.Enrolled = time.UnixMicro(enrolled).UTC()
 			l.Enrolments = append(l.Enrolments, e)
 			return err
-		}, `SELECT name, purpose, device, enrolled, revoked FROM enrolments WHERE ? IN ('', name)
-			ORDER BY name, purpose, enrolled`, name)
+		}, `SELECT name, purpose, service, device, enrolled, revoked FROM enrolments WHERE ? IN ('', name)
+			ORDER BY name, purpose, service, enrolled`, name)
 		if err != nil {
 			return err
 		}
 		return rows(ctx, tx, func(row *sql.Rows) error {
 			var w Waiting
+			var service []byte
 			var expires int64
-			err := row.Scan(&w.Name, &w.Purpose, &expires)
+			err := row.Scan(&w.Name, &w.Purpose, &service, &expires)
+			w.Service = called(service)
 			w.Expires = time.UnixMicro(expires).UTC()
 			l.Codes = append(l.Codes, w)
 			return err
-		}, "SELECT name, purpose, expires FROM codes WHERE NOT used AND ? IN ('', name) ORDER BY name, expires", name)
+		}, "SELECT name, purpose, service, expires FROM codes WHERE NOT used AND ? IN ('', name) ORDER BY name, expires", name)
 	})
 	return l, err
 }

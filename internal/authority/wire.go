@@ -31,6 +31,7 @@ type Listing struct {
 type Enrolled struct {
 	Name     string    `json:"name"`
 	Purpose  string    `json:"purpose"`
+	Service  string    `json:"service,omitempty"` // its name; of purposes mpin and permit
 	Device   HexHash   `json:"device"`
 	Enrolled time.Time `json:"enrolled"`
 	Revoked  bool      `json:"revoked"`
@@ -40,6 +41,7 @@ type Enrolled struct {
 type Waiting struct {
 	Name    string    `json:"name"`
 	Purpose string    `json:"purpose"`
+	Service string    `json:"service,omitempty"`
 	Expires time.Time `json:"expires"`
 }
 

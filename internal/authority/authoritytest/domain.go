@@ -23,6 +23,7 @@ type Config struct {
 	Threshold   int                         // Authorities
 	Authorities int                         // 3
 	Epochs      map[identity.Purpose]uint32 // in seconds; a day for channel and decrypt
+	Permits     uint32                      // length of the epochs of purpose permit, in seconds; 30 days
 	Clock       func() time.Time            // time.Now
 	Limits      authority.Limits            // authority.DefaultLimits
 	Logger      *slog.Logger                // none
@@ -33,7 +34,7 @@ type Domain struct {
 	// Plan and Certificate are those of the ceremony.
 	Plan        *dkg.Plan
 	Certificate *dkg.Certificate
-	// Published is the first document, signed and stamped.
+	// Published is the newest document, signed and stamped.
 	Published *dta.Published
 	// Members are the authorities; index i is Members[i−1].
 	Members []*Member
@@ -110,6 +111,9 @@ func (c Config) withDefaults() Config {
 	if c.Epochs == nil {
 		c.Epochs = map[identity.Purpose]uint32{identity.Channel: 86_400, identity.Decrypt: 86_400}
 	}
+	if c.Permits == 0 {
+		c.Permits = 30 * 86_400
+	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -135,7 +139,7 @@ func (d *Domain) Close() error {
 	return errors.Join(errs...)
 }
 
-// Codes registers a name for a purpose at every authority.
+// Codes registers a name for a purpose at every authority, as Register does.
 func (d *Domain) Codes(t testing.TB, name identity.Name, purpose identity.Purpose) map[uint32]dta.Code {
 	t.Helper()
 	codes, err := d.Register(t.Context(), name, purpose)
@@ -145,11 +149,28 @@ func (d *Domain) Codes(t testing.TB, name identity.Name, purpose identity.Purpos
 	return codes
 }
 
-// Register returns a code of every authority for a name and purpose.
+// Register returns a code of every authority for a name and purpose; for purpose
+// mpin they are for the domain's first login service.
 func (d *Domain) Register(ctx context.Context, name identity.Name, purpose identity.Purpose) (map[uint32]dta.Code, error) {
+	if purpose == identity.MPin {
+		return d.RegisterLogin(ctx, name, d.Published.Document.Services()[0].Name)
+	}
+	return d.codes(func(o *authority.Operator) ([]authority.Registration, error) {
+		return o.Register(ctx, []identity.Name{name}, purpose, d.config.Clock().Add(time.Hour))
+	})
+}
+
+// RegisterLogin returns a code of every authority for a name at a login service.
+func (d *Domain) RegisterLogin(ctx context.Context, name identity.Name, service string) (map[uint32]dta.Code, error) {
+	return d.codes(func(o *authority.Operator) ([]authority.Registration, error) {
+		return o.RegisterLogin(ctx, []identity.Name{name}, service, d.config.Clock().Add(time.Hour))
+	})
+}
+
+func (d *Domain) codes(register func(*authority.Operator) ([]authority.Registration, error)) (map[uint32]dta.Code, error) {
 	codes := map[uint32]dta.Code{}
 	for i, m := range d.Members {
-		made, err := m.Operator().Register(ctx, []identity.Name{name}, purpose, d.config.Clock().Add(time.Hour))
+		made, err := register(m.Operator())
 		if err != nil {
 			return nil, err
 		}
