@@ -102,7 +102,7 @@ func addHashes(p *spec.Page) error {
 			return err
 		}
 	}
-	for _, use := range []string{"IBS", "DLEQ", "POP"} {
+	for _, use := range []string{"IBS", "DLEQ", "POP", "PIN", "MPINY"} {
 		if err := toScalar(use, "abc"); err != nil {
 			return err
 		}

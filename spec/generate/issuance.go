@@ -38,6 +38,7 @@ type conversation struct {
 	evidence    []byte
 	signer      string // whose device key signs
 	claimed     []byte // hash of the evidence, if another than its own
+	dealt       []byte // generation, if another than the domain's
 
 	replied   uint32 // index that the reply tells
 	share     pairing.Secret
@@ -59,7 +60,12 @@ func (w *town) converse() (*conversation, error) {
 	return c, err
 }
 
-func (c *conversation) generation() []byte { return c.first().generation }
+func (c *conversation) generation() []byte {
+	if c.dealt != nil {
+		return c.dealt
+	}
+	return c.first().generation
+}
 
 func (c *conversation) body() []byte {
 	id, nonce, evidence := c.id(), sha256.Sum256([]byte("nonce")), sha256.Sum256(c.evidence)
@@ -71,11 +77,17 @@ func (c *conversation) body() []byte {
 		encoding.U8(c.channelKind), c.spki, box("reply key").PublicKey().Bytes(), encoding.U64(requestTime), nonce[:], hash)
 }
 
-// plaintext is the request with its device signature, which is made without
-// randomness (RFC 6979), so that it is the same every time.
+// plaintext is the request with its device signature.
 func (c *conversation) plaintext() ([]byte, error) {
 	body := c.body()
-	scalar, digest := sha256.Sum256([]byte(c.signer)), sha256.Sum256(body)
+	signature, err := signedBy(c.signer, sha256.Sum256(body))
+	return encoding.LP("milagro/v1 signed request", body, c.evidence, signature), err
+}
+
+// signedBy returns the signature of the device whose key a seed stands for, without
+// randomness (RFC 6979), so that it is the same every time.
+func signedBy(seed string, digest [32]byte) ([]byte, error) {
+	scalar := sha256.Sum256([]byte(seed))
 	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar[:])
 	if err != nil {
 		return nil, err
@@ -84,8 +96,7 @@ func (c *conversation) plaintext() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature, err := fixedSignature(der)
-	return encoding.LP("milagro/v1 signed request", body, c.evidence, signature), err
+	return fixedSignature(der)
 }
 
 // fixedSignature returns r ‖ s, 64 bytes.

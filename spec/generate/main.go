@@ -34,6 +34,7 @@ var pages = map[string]func() (*spec.Page, error){
 	"document": documentPage,
 	"issuance": issuancePage,
 	"idtls":    idtlsPage,
+	"mpin":     mpinPage,
 }
 
 func main() {

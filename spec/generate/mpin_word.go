@@ -1,0 +1,325 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"milagro.dev/internal/encoding"
+	"milagro.dev/internal/pairing"
+	"milagro.dev/spec"
+)
+
+const mpinTime = requestTime + 86_400
+
+// document is the town's second document, which lists the login service.
+func (v *loginPage) document() document {
+	d := v.first()
+	before := sha256.Sum256(d.encode())
+	d.revision, d.predecessor = 2, before[:]
+	d.schedules = append(d.schedules, scheduleOf("permit", 2_592_000, 0, 0))
+	d.services = [][]byte{v.entry().encode()}
+	return d
+}
+
+// An entry is a service as a document lists it.
+type entry struct {
+	name, origin               string
+	master, generation, public []byte
+	key                        []byte
+}
+
+func (v *loginPage) entry() entry {
+	return entry{"login", loginOrigin, v.master.G1().Bytes(), generation().Bytes(), encoding.List(share("pin master", 1).G1().Bytes(), share("pin master", 2).G1().Bytes()), loginKey()}
+}
+
+func (e entry) encode() []byte {
+	return encoding.List([]byte(e.name), e.master, e.generation, []byte(e.origin), e.key, e.public)
+}
+
+// documentCases are the document of all other cases, and some whose service is none.
+func (v *loginPage) documentCases(p *spec.Page) {
+	p.Accept = append(p.Accept, spec.Case{"what": "document", "document": hexOf(v.document().encode()), "serviceID": hexOf(v.service[:])})
+	refuse := func(reason string, d document) {
+		p.Refuse = append(p.Refuse, spec.Case{"what": "document", "document": hexOf(d.encode()), "reason": "document: " + reason})
+	}
+	for reason, edit := range map[string]func(*entry){
+		"service in capitals": func(e *entry) { e.name = "Login" }, "origin with a path": func(e *entry) { e.origin += "/" },
+		"another master": func(e *entry) { e.master = secret("other").G1().Bytes() }, "generation with counter 0": func(e *entry) { e.generation = append(make([]byte, 8), e.generation[8:]...) },
+		"one public share": func(e *entry) { e.public = e.public[:52] }, "login server's key of 31 bytes": func(e *entry) { e.key = e.key[:31] },
+		"public share off polynomial": func(e *entry) { e.public = slices.Concat(e.public[:52], encoding.List(secret("other").G1().Bytes())) },
+	} {
+		d, e := v.document(), v.entry()
+		edit(&e)
+		d.services = [][]byte{e.encode()}
+		refuse(reason, d)
+	}
+	d := v.document()
+	d.services = append(d.services, d.services[0])
+	refuse("one service twice", d)
+	d = v.document()
+	d.schedules = d.schedules[:2]
+	refuse("service without epochs for permits", d)
+}
+
+func loginKey() []byte { return signing(loginServer).Public().(ed25519.PublicKey) }
+
+// enrolments are what both authorities state of the person's device.
+func (v *loginPage) enrolments() (list [][]byte) {
+	d := deviceHash(v.good.spki())
+	for i := uint32(1); i <= 2; i++ {
+		list = append(list, envelope(i, encoding.LP("milagro/v1 enrolment", v.good.domain, generation().Bytes(), encoding.U32(i), []byte("mpin"), v.service[:],
+			[]byte(v.good.name), d[:], encoding.U8(0), encoding.U64(requestTime+1))))
+	}
+	return list
+}
+
+func (v *loginPage) rowCases(p *spec.Page) {
+	statements := v.enrolments()
+	digest := sha256.Sum256(encoding.LP("milagro/v1 mpin row", v.good.domain, v.service[:], []byte(loginOrigin), v.good.spki(), encoding.U64(mpinTime), encoding.List(statements...)))
+	good := spec.Case{"what": "row", "domainID": hexOf(v.good.domain), "serviceID": hexOf(v.service[:]), "origin": loginOrigin, "spki": hexOf(v.good.spki()), "time": fmt.Sprint(mpinTime),
+		"statements": hexList(statements), "digest": hexOf(digest[:]), "signature": hexOf(sure(signedBy("device one", digest)))}
+	p.Accept = append(p.Accept, good)
+	zero := strings.Repeat("00", 32)
+	for reason, changes := range map[string][2]string{
+		"row: another time": {"time", fmt.Sprint(mpinTime + 1)}, "row: another origin": {"origin", "https://login.example.com"}, "row: another domain": {"domainID", zero},
+		"row: another service": {"serviceID", zero}, "row: another device": {"spki", hexOf(sure(device("device two")))}, "row: device key of 90 bytes": {"spki", good["spki"][2:]},
+		"row: statements swapped": {"statements", hexList([][]byte{statements[1], statements[0]})}, "row: one statement": {"statements", hexList(statements[:1])},
+		"row: a statement twice": {"statements", hexList([][]byte{statements[0], statements[0]})}, "row: signed by another device": {"signature", hexOf(sure(signedBy("device two", digest)))},
+		"row: no signature": {"signature", ""},
+	} {
+		p.Refuse = append(p.Refuse, refused(good, reason, changes[0], changes[1]))
+	}
+}
+
+// variants adds the refusals that every envelope has, in the field of this name.
+func variants(p *spec.Page, good spec.Case, field string) {
+	b, name := unhex(good[field]), good["what"]+": "
+	for reason, text := range map[string]string{"truncated": hexOf(b[:len(b)-1]), "a byte too many": hexOf(append(bytes.Clone(b), 0)), "empty": "", "altered": flipped(good[field]),
+		"signature altered": hexOf(append(bytes.Clone(b[:len(b)-1]), b[len(b)-1]^1))} {
+		p.Refuse = append(p.Refuse, refused(good, name+reason, field, text))
+	}
+}
+
+func (v *loginPage) cardCases(p *spec.Page) {
+	card := func(label, service, origin string, key []byte, signer uint32) spec.Case {
+		return spec.Case{"what": "login card", "service": service, "origin": origin, "key": hexOf(key), "card": hexOf(envelope(signer, encoding.LP(label, []byte(service), []byte(origin), key)))}
+	}
+	const label = "milagro/v1 login card"
+	good := card(label, "login", loginOrigin, loginKey(), loginServer)
+	p.Accept = append(p.Accept, good, card(label, strings.Repeat("a-9", 21), "http://[::1]:8080", loginKey(), loginServer))
+	for reason, c := range map[string]spec.Case{
+		"card: another label": card("milagro/v1 card", "login", loginOrigin, loginKey(), loginServer), "card: signed by another key": card(label, "login", loginOrigin, loginKey(), 1),
+		"card: key of 31 bytes": card(label, "login", loginOrigin, loginKey()[:31], loginServer), "card: no service": card(label, "", loginOrigin, loginKey(), loginServer),
+		"card: service in capitals": card(label, "Login", loginOrigin, loginKey(), loginServer), "card: service of 65 bytes": card(label, strings.Repeat("a", 65), loginOrigin, loginKey(), loginServer),
+		"card: service ends with a hyphen": card(label, "login-", loginOrigin, loginKey(), loginServer), "card: no origin": card(label, "login", "", loginKey(), loginServer),
+		"card: origin with a path": card(label, "login", loginOrigin+"/", loginKey(), loginServer), "card: origin of another scheme": card(label, "login", "ftp://login.example.org", loginKey(), loginServer),
+		"card: origin in capitals": card(label, "login", "https://LOGIN.example.org", loginKey(), loginServer),
+	} {
+		p.Refuse = append(p.Refuse, refused(c, reason))
+	}
+	variants(p, good, "card")
+}
+
+// A voucher is one with every field at hand to be broken.
+type voucher struct {
+	label           string
+	domain, service []byte
+	name            string
+	older, newer    []byte
+	nonce           []byte
+	signer          uint32
+}
+
+func (v *loginPage) voucher() voucher {
+	nonce, one, two := sha256.Sum256([]byte("voucher")), deviceHash(sure(device("device one"))), deviceHash(sure(device("device two")))
+	return voucher{"milagro/v1 mpin voucher", v.good.domain, v.service[:], v.good.name, one[:], two[:], nonce[:], loginServer}
+}
+
+func (v voucher) bytes() []byte {
+	return envelope(v.signer, encoding.LP(v.label, v.domain, v.service, encoding.U32(1), []byte(v.name), v.older, v.newer, encoding.U64(mpinTime), v.nonce))
+}
+
+func (v voucher) vector() spec.Case {
+	return spec.Case{"what": "voucher", "key": hexOf(loginKey()), "domainID": hexOf(v.domain), "serviceID": hexOf(v.service), "index": "1", "name": v.name, "old": hexOf(v.older), "new": hexOf(v.newer),
+		"time": fmt.Sprint(mpinTime), "nonce": hexOf(v.nonce), "voucher": hexOf(v.bytes())}
+}
+
+func (v *loginPage) voucherCases(p *spec.Page) {
+	good := v.voucher()
+	p.Accept = append(p.Accept, good.vector())
+	for reason, edit := range map[string]func(*voucher){
+		"voucher: another label": func(v *voucher) { v.label = "milagro/v1 mpin notice" }, "voucher: domainID of 31 bytes": func(v *voucher) { v.domain = v.domain[:31] },
+		"voucher: no service": func(v *voucher) { v.service = nil }, "voucher: name in capitals": func(v *voucher) { v.name = "acct:Alice@example.org" }, "voucher: no name": func(v *voucher) { v.name = "" },
+		"voucher: old device of 31 bytes": func(v *voucher) { v.older = v.older[:31] }, "voucher: no new device": func(v *voucher) { v.newer = nil },
+		"voucher: nonce of 31 bytes": func(v *voucher) { v.nonce = v.nonce[:31] }, "voucher: signed by an authority": func(v *voucher) { v.signer = 1 },
+	} {
+		broken := good
+		edit(&broken)
+		p.Refuse = append(p.Refuse, refused(broken.vector(), reason))
+	}
+	variants(p, good.vector(), "voucher")
+}
+
+func (v *loginPage) noticeCases(p *spec.Page) {
+	device, zero := deviceHash(v.good.spki()), make([]byte, 32)
+	notice := func(signer uint32, label string, parts ...[]byte) spec.Case {
+		return spec.Case{"what": "notice", "domainID": hexOf(parts[0]), "serviceID": hexOf(parts[1]), "name": string(parts[2]), "device": hexOf(parts[3]),
+			"time": fmt.Sprint(mpinTime), "notice": hexOf(envelope(signer, encoding.LP(label, append(parts, encoding.U64(mpinTime))...)))}
+	}
+	const label = "milagro/v1 mpin notice"
+	domain, service, name := v.good.domain, v.service[:], []byte(v.good.name)
+	good := notice(loginServer, label, domain, service, name, device[:])
+	p.Accept = append(p.Accept, good)
+	for reason, c := range map[string]spec.Case{
+		"notice: signed by an authority": notice(1, label, domain, service, name, device[:]), "notice: another label": notice(loginServer, "milagro/v1 mpin voucher", domain, service, name, device[:]),
+		"notice: another domain": notice(loginServer, label, zero, service, name, device[:]), "notice: a service that is not in the document": notice(loginServer, label, domain, zero, name, device[:]),
+		"notice: name in capitals": notice(loginServer, label, domain, service, []byte("acct:Alice@example.org"), device[:]), "notice: device of 31 bytes": notice(loginServer, label, domain, service, name, device[:31]),
+		"notice: a document without services": refused(good, "", "document", hexOf(v.first().encode())),
+	} {
+		p.Refuse = append(p.Refuse, refused(c, reason))
+	}
+	variants(p, good, "notice")
+}
+
+// A serverRequest asks for a share of the server key.
+type serverRequest struct {
+	domain, service, generation []byte
+	reply                       []byte
+	signer                      uint32
+}
+
+func (v *loginPage) serverRequest() serverRequest {
+	return serverRequest{v.good.domain, v.service[:], generation().Bytes(), box("server reply").PublicKey().Bytes(), loginServer}
+}
+
+func (q serverRequest) bytes() []byte {
+	nonce := sha256.Sum256([]byte("server key"))
+	return envelope(q.signer, encoding.LP("milagro/v1 server key request", q.domain, q.service, q.generation, encoding.U32(1), q.reply, encoding.U64(mpinTime), nonce[:]))
+}
+
+func (v *loginPage) serverKeyRequests(p *spec.Page) {
+	nonce, zero := sha256.Sum256([]byte("server key")), make([]byte, 32)
+	vector := func(q serverRequest) spec.Case {
+		return spec.Case{"what": "server key request", "domainID": hexOf(q.domain), "serviceID": hexOf(q.service), "generation": hexOf(q.generation), "index": "1",
+			"replyKey": hexOf(q.reply), "time": fmt.Sprint(mpinTime), "nonce": hexOf(nonce[:]), "request": hexOf(q.bytes())}
+	}
+	good := vector(v.serverRequest())
+	p.Accept = append(p.Accept, good)
+	for reason, edit := range map[string]func(*serverRequest){
+		"server key request: signed by an authority": func(q *serverRequest) { q.signer = 1 }, "server key request: another domain": func(q *serverRequest) { q.domain = zero },
+		"server key request: a service that is not in the document": func(q *serverRequest) { q.service = zero }, "server key request: generation of 39 bytes": func(q *serverRequest) { q.generation = q.generation[:39] },
+		"server key request: generation with counter 0": func(q *serverRequest) { q.generation = append(make([]byte, 8), q.generation[8:]...) },
+		"server key request: reply key of 1215 bytes":   func(q *serverRequest) { q.reply = q.reply[:1215] },
+	} {
+		q := v.serverRequest()
+		edit(&q)
+		p.Refuse = append(p.Refuse, refused(vector(q), reason))
+	}
+	variants(p, good, "request")
+}
+
+// A serverReply is what authority 1 answers to a serverRequest.
+type serverReply struct {
+	label                       string
+	domain, service, generation []byte
+	index                       uint32
+	hash                        []byte
+	share                       []byte
+	signer                      uint32
+}
+
+func (v *loginPage) serverKeyShares(p *spec.Page) {
+	request, zero := v.serverRequest().bytes(), make([]byte, 32)
+	hash := sha256.Sum256(request)
+	reply := func(edit func(*serverReply)) spec.Case {
+		r := serverReply{"milagro/v1 server key share", v.good.domain, v.service[:], generation().Bytes(), 1, hash[:], share("pin master", 1).G2().Bytes(), 1}
+		edit(&r)
+		return spec.Case{"what": "server key share", "request": hexOf(request), "box": boxSeed("server reply"), "share": hexOf(r.share),
+			"signed": hexOf(envelope(r.signer, encoding.LP(r.label, r.domain, r.service, r.generation, encoding.U32(r.index), r.hash, r.share)))}
+	}
+	good := reply(func(*serverReply) {})
+	sealing := spec.Case(refused(good, ""))
+	delete(sealing, "reason")
+	info := encoding.LP("milagro/v1 seal", v.good.domain, encoding.U32(1), []byte("server key"), hash[:])
+	sealing["sealed"] = hexOf(sure(recorded("server", box("server reply"), info, unhex(good["signed"]))))
+	p.Accept = append(p.Accept, sealing)
+	for reason, edit := range map[string]func(*serverReply){
+		"share: signed by another authority": func(r *serverReply) { r.signer = 2 }, "share: another label": func(r *serverReply) { r.label = "milagro/v1 reply" },
+		"share: of another domain": func(r *serverReply) { r.domain = zero }, "share: of another service": func(r *serverReply) { r.service = zero },
+		"share: of another generation": func(r *serverReply) { r.generation = slices.Concat(encoding.U64(2), r.generation[8:]) }, "share: of another index": func(r *serverReply) { r.index = 2 },
+		"share: to another request": func(r *serverReply) { r.hash = zero }, "share: of another authority": func(r *serverReply) { r.share = share("pin master", 2).G2().Bytes() },
+		"share: the whole key": func(r *serverReply) { r.share = v.master.G2().Bytes() }, "share: negated": func(r *serverReply) { r.share = sure(pairing.ParseG2(r.share)).Neg().Bytes() },
+		"share: the public share in G1": func(r *serverReply) { r.share = share("pin master", 1).G1().Bytes() },
+	} {
+		p.Refuse = append(p.Refuse, refused(reply(edit), reason))
+	}
+	for _, bad := range badPoints("g2", share("pin master", 1).G2().Bytes()) {
+		p.Refuse = append(p.Refuse, refused(reply(func(r *serverReply) { r.share = unhex(bad["bytes"]) }), "share: "+bad["reason"]))
+	}
+	p.Refuse = append(p.Refuse, refused(sealing, "share: sealing altered", "sealed", flipped(sealing["sealed"])))
+}
+
+func (v *loginPage) serverKeys(p *spec.Page) {
+	shares := fmt.Sprintf("1:%s,2:%s", hexOf(share("pin master", 1).G2().Bytes()), hexOf(share("pin master", 2).G2().Bytes()))
+	good := spec.Case{"what": "server key", "threshold": "2", "shares": shares, "master": hexOf(v.master.G1().Bytes()), "key": hexOf(v.master.G2().Bytes())}
+	p.Accept = append(p.Accept, good)
+	one, two, _ := strings.Cut(shares, ",")
+	p.Refuse = append(p.Refuse, refused(good, "server key: of another master", "master", hexOf(secret("other").G1().Bytes())),
+		refused(good, "server key: one share", "shares", one), refused(good, "server key: one share twice", "shares", one+","+one),
+		refused(good, "server key: shares in each other's place", "shares", "2"+one[1:]+",1"+two[1:]))
+}
+
+// successions are requests of a new device whose evidence is a voucher.
+func (v *loginPage) successions(p *spec.Page) {
+	p.Accept = append(p.Accept, v.succession(v.voucher().bytes(), "device one", func(*conversation) {}))
+	other := v.voucher()
+	two := deviceHash(sure(device("leaf")))
+	other.older = two[:]
+	bad := v.voucher()
+	bad.signer = 1
+	for reason, c := range map[string]spec.Case{
+		"succession: signed by another device":               v.succession(v.voucher().bytes(), "leaf", func(*conversation) {}),
+		"succession: voucher for another old device":         v.succession(other.bytes(), "device one", func(*conversation) {}),
+		"succession: voucher signed by an authority":         v.succession(bad.bytes(), "device one", func(*conversation) {}),
+		"succession: voucher altered":                        v.succession(unhex(flipped(hexOf(v.voucher().bytes()))), "device one", func(*conversation) {}),
+		"succession: signed for another name":                v.succession(v.voucher().bytes(), "device one", func(c *conversation) { c.name = "acct:bob@example.org" }),
+		"succession: signed for another authority":           v.succession(v.voucher().bytes(), "device one", func(c *conversation) { c.index = 2 }),
+		"succession: signed for another device":              v.succession(v.voucher().bytes(), "device one", func(c *conversation) { c.spki, c.signer = sure(device("leaf")), "leaf" }),
+		"succession: evidence is a code":                     v.succession(nil, "", func(c *conversation) { c.evidence = codeEvidence("code", codeText(1, codeBytes())) }),
+		"succession: evidence is the parts without a label":  v.succession(nil, "", func(c *conversation) { c.evidence = codeEvidence("succession", string(v.voucher().bytes())) }),
+		"succession: no evidence":                            v.succession(nil, "", func(c *conversation) { c.evidence = nil }),
+		"succession: signature over the voucher alone":       v.succession(v.voucher().bytes(), "device one", func(c *conversation) { c.evidence = v.evidence(v.voucher().bytes(), "device one", nil) }),
+		"succession: the old device's signature is 63 bytes": v.succession(nil, "", func(c *conversation) { c.evidence = v.evidence(v.voucher().bytes(), "device one", make([]byte, 31)) }),
+	} {
+		p.Refuse = append(p.Refuse, refused(c, reason))
+	}
+}
+
+// evidence is a succession over the bare hash of a request.
+func (v *loginPage) evidence(word []byte, old string, bare []byte) []byte {
+	digest := sha256.Sum256(encoding.LP("milagro/v1 mpin succession", word, bare))
+	signature := sure(signedBy(old, digest))
+	if len(bare) == 31 {
+		signature = signature[:63]
+	}
+	return codeEvidence("succession", string(encoding.LP("milagro/v1 succession", word, sure(device(old)), signature)))
+}
+
+// succession is the request that device two makes with this voucher; edit changes it
+// after the old device has signed.
+func (v *loginPage) succession(word []byte, old string, edit func(*conversation)) spec.Case {
+	c := *sure(v.converse())
+	c.dealt, c.purpose, c.service, c.name, c.epoch, c.evidence = generation().Bytes(), "mpin", v.service[:], v.good.name, nil, nil
+	c.spki, c.signer = sure(device("device two")), "device two"
+	bare := sha256.Sum256(c.body())
+	digest := sha256.Sum256(encoding.LP("milagro/v1 mpin succession", word, bare[:]))
+	if old != "" {
+		c.evidence = v.evidence(word, old, bare[:])
+	}
+	edit(&c)
+	return spec.Case{"what": "succession", "key": hexOf(loginKey()), "voucher": hexOf(word), "bare": hexOf(bare[:]), "digest": hexOf(digest[:]), "request": hexOf(sure(c.plaintext()))}
+}
