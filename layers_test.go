@@ -28,7 +28,7 @@ var rows = map[string]int{
 
 	"dta": 4, "idtls": 4,
 
-	"ibs": 3, "mpin": 3, "internal/dkg": 3, "internal/custody": 3,
+	"ibs": 3, "mpin": 3, "internal/dkg": 3, "internal/custody": 3, "internal/store/postgrestest": 3,
 
 	"keys": 2, "internal/store": 2,
 

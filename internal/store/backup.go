@@ -11,7 +11,8 @@ import (
 // Backup writes a consistent copy of the database to path, mode 0600, while
 // reads and writes go on. The copy is a whole database in one file, durable
 // when Backup returns; to restore, put it where the database was. An existing
-// path is refused with fs.ErrExist.
+// path is refused with fs.ErrExist. PostgreSQL has tools of its own for that:
+// there Backup is errors.ErrUnsupported.
 func (db *DB) Backup(ctx context.Context, path string) error {
 	if err := db.backup(ctx, path); err != nil {
 		return fmt.Errorf("back up to %s: %w", path, err)
@@ -20,6 +21,9 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 }
 
 func (db *DB) backup(ctx context.Context, path string) error {
+	if db.path == "" {
+		return fmt.Errorf("%w on PostgreSQL: use pg_dump or pg_basebackup", errors.ErrUnsupported)
+	}
 	partial, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err

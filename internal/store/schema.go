@@ -27,12 +27,17 @@ type Schema struct {
 var migrations embed.FS
 
 // Authority returns the schema of a D-TA's state (migrations/authority).
-func Authority() Schema {
-	sub, err := fs.Sub(migrations, "migrations/authority")
+func Authority() Schema { return embedded("authority") }
+
+// Login returns the schema of a login server's state (migrations/login).
+func Login() Schema { return embedded("login") }
+
+func embedded(name string) Schema {
+	sub, err := fs.Sub(migrations, "migrations/"+name)
 	if err != nil {
 		panic("store: " + err.Error()) // only a path that is not valid
 	}
-	return Schema{Name: "authority", Migrations: sub}
+	return Schema{Name: name, Migrations: sub}
 }
 
 // applicationID marks a file as ours and as of this schema: it stands in the
@@ -86,8 +91,8 @@ func quickCheck(ctx context.Context, pool *sql.DB) error {
 
 // migrate applies the migrations that pool lacks, each with its version record
 // in one transaction, and refuses a database that has more of them than we do.
-func migrate(ctx context.Context, pool *sql.DB, schema Schema) error {
-	provider, err := goose.NewProvider(goose.DialectSQLite3, pool, schema.Migrations, goose.WithDisableGlobalRegistry(true))
+func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB, files fs.FS) error {
+	provider, err := goose.NewProvider(dialect, pool, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
