@@ -52,11 +52,16 @@ func Verify(key keys.ServerKey, t Transcript, v [pairing.G1Size]byte) error {
 	if err != nil {
 		return err
 	}
-	w := c.u.Add(c.b.Mul(c.y))
-	if w.IsIdentity() || !holds(key, c.v, w) {
+	if !c.answers(key) {
 		return ErrRefused
 	}
 	return nil
+}
+
+// answers checks W = U + yB ≠ 0 and e(V, P2)·e(W, S) = 1.
+func (c checked) answers(key keys.ServerKey) bool {
+	w := c.u.Add(c.b.Mul(c.y))
+	return !w.IsIdentity() && holds(key, c.v, w)
 }
 
 func holds(key keys.ServerKey, v, w pairing.G1) bool {
