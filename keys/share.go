@@ -149,6 +149,9 @@ func choose[S dealt](threshold int, shares []S) ([]S, []pairing.Scalar, error) {
 	return chosen, coefficients, err
 }
 
+// Erase overwrites the share, and with it every copy of it.
+func (s *Share) Erase() { s.point.Erase() }
+
 // String returns the share without its secret.
 func (s Share) String() string { return redactedShare("share", s.index) }
 
