@@ -12,6 +12,11 @@
 //	names/HASH/device.pem                the device key, unless a TPM has it
 //	names/HASH/PURPOSE-START-LENGTH      the key of one epoch
 //	names/HASH/statement_…               what each authority signed on enrolment
+//	logins/HASH/login                    a person at a login service: which keys are in use
+//	logins/HASH/KEY/device.pem           the device key of a login, unless a TPM has it
+//	logins/HASH/KEY/token                salt, token and statements of its enrolment
+//	logins/HASH/KEY/permit-START-LENGTH  the permit of one epoch
+//	logins/HASH/KEY/statement            what the login server said of the last login
 //	evidence/DOMAIN/…                    what convicts authorities that lied
 //
 // Of channel keys those of the previous, the current and the next epoch are
@@ -21,13 +26,22 @@
 //
 // # What stays secret
 //
-// Secret are the device key and the identity keys. A one-time code is secret
-// until it was used.
+// Secret are the device keys, the identity keys, tokens and permits. A one-time code
+// is secret until it was used. A PIN is nowhere in a wallet, and nothing in it tells
+// whether one is right: that takes the login server, which counts.
 //
 // Several processes may share one directory: each writes under a lock, and a
 // Source picks up what another has renewed.
 //
+// # For keys
+//
 // Begin with Open, then Pin a domain by its fingerprint, Enrol a name with one
 // code from each authority, give its Source to package idtls and run Keep
 // beside it.
+//
+// # For people
+//
+// Register a name at a login service with one code from each authority and a PIN,
+// then Login with the PIN (spec/mpin.md). An application checks what the login server
+// states with VerifyStatement.
 package wallet

@@ -25,6 +25,11 @@ type ask struct {
 	purpose identity.Purpose
 	epoch   identity.Epoch
 	codes   map[uint32]dta.Code
+	// service of a permit, its name in the document, and keep, which stores what is
+	// granted instead of store.
+	service identity.ServiceID
+	at      string
+	keep    func(*dta.Grant) error
 }
 
 // Enrol obtains the first key of a name for a purpose, with one one-time code
@@ -166,7 +171,12 @@ func (w *Wallet) obtain(ctx context.Context, a *ask) KeyReport {
 			err = explain(err, before)
 		}
 	}
-	report := KeyReport{Purpose: a.purpose, Epoch: a.epoch, Err: err}
+	return w.conclude(a, grant, err)
+}
+
+// conclude stores what was granted and reports what each authority did.
+func (w *Wallet) conclude(a *ask, grant *dta.Grant, err error) KeyReport {
+	report := KeyReport{Purpose: a.purpose, Service: a.at, Epoch: a.epoch, Err: err}
 	var evidenceErr error
 	if refused, ok := errors.AsType[*dta.ApplyError](err); ok {
 		report.Authorities, evidenceErr = w.report(a.domain, refused.Outcomes)
@@ -185,7 +195,7 @@ func (w *Wallet) obtain(ctx context.Context, a *ask) KeyReport {
 func (w *Wallet) apply(ctx context.Context, a *ask) (*dta.Grant, error) {
 	return w.client.Apply(ctx, dta.Application{
 		Domain: a.domain.Published,
-		Key:    identity.Key{Purpose: a.purpose, Name: a.name, Epoch: a.epoch},
+		Key:    identity.Key{Purpose: a.purpose, Service: a.service, Name: a.name, Epoch: a.epoch},
 		Signer: a.signer, Codes: a.codes, Now: w.now,
 	})
 }
@@ -237,6 +247,9 @@ func explain(err, before error) error {
 
 // store writes a granted key, then the statements of a first issuance.
 func (w *Wallet) store(a *ask, g *dta.Grant) error {
+	if a.keep != nil {
+		return a.keep(g)
+	}
 	if err := w.save(a.domain, storedKey{key: g.Key, private: g.Private}); err != nil {
 		return err
 	}

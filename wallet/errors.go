@@ -27,6 +27,12 @@ var (
 	ErrNoKey = errors.New("no key for the present time")
 	// ErrDevice says that the device key is not the one that was enrolled.
 	ErrDevice = errors.New("not the device key that was enrolled")
+	// ErrNotRegistered says that the wallet has no login of a name at a service.
+	ErrNotRegistered = errors.New("no login registered")
+	// ErrRegistered says that it has one already.
+	ErrRegistered = errors.New("login is registered already")
+	// ErrService says that the domain document lists no such login service.
+	ErrService = errors.New("no such login service")
 )
 
 // FileError is an error about one file of the wallet.

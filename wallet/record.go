@@ -15,7 +15,7 @@ import (
 // SHA-256 in hexadecimal in the next. A person can read them; a damaged disk
 // cannot go unnoticed, as in a watermark it would.
 type record interface {
-	pinRecord | enrolmentRecord | watermarkRecord
+	pinRecord | enrolmentRecord | watermarkRecord | loginRecord | statementRecord
 	format() string
 }
 
@@ -48,6 +48,31 @@ type watermarkRecord struct {
 }
 
 func (watermarkRecord) format() string { return "milagro/v1 wallet watermark" }
+
+// loginRecord is written when the first token of a login is stored. Active and
+// Pending name the keys, each a directory beside it: Active logs in; Pending has its
+// token and waits for its first login, upon which it takes Active's place.
+type loginRecord struct {
+	Format  string        `json:"format"`
+	Name    identity.Name `json:"name"`
+	Service string        `json:"service"`
+	As      string        `json:"as,omitempty"`
+	To      string        `json:"to,omitempty"`
+	Address string        `json:"address,omitempty"`
+	Active  string        `json:"active,omitempty"`
+	Pending string        `json:"pending,omitempty"`
+}
+
+func (loginRecord) format() string { return "milagro/v1 wallet login" }
+
+// statementRecord is what a login server said of the last login.
+type statementRecord struct {
+	Format    string `json:"format"`
+	Statement string `json:"statement"`
+	Expires   uint64 `json:"expires"`
+}
+
+func (statementRecord) format() string { return "milagro/v1 wallet statement" }
 
 func encodeRecord[T record](r T) ([]byte, error) {
 	line, err := json.Marshal(r)

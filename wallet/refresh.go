@@ -61,7 +61,11 @@ func (w *Wallet) Refresh(ctx context.Context, ref string) (*dta.Document, error)
 }
 
 func (w *Wallet) refresh(ctx context.Context, d *domain) error {
-	views := w.collect(ctx, d)
+	return w.acceptAny(ctx, d, w.collect(ctx, d))
+}
+
+// acceptAny keeps the highest genuine document of those that came.
+func (w *Wallet) acceptAny(ctx context.Context, d *domain, views []view) error {
 	dir := w.domainDir(d.tls.Name)
 	unlock, err := w.lock(ctx, dir)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -29,7 +30,8 @@ const (
 
 // Renew asks, by the device key alone, for the latest keys that the authorities
 // issue now for every purpose that a name is enrolled for: those of the current
-// epoch, and in its last quarter those of the next. It asks also for a key that
+// epoch, and in its last quarter those of the next; permits of its logins always
+// for both. It asks also for a key that
 // the wallet has, so that the report shows who would still renew. Keys that are
 // in the wallet stay there whatever the answer. The report comes with the error
 // too. Errors wrap ErrNotEnrolled and dta.ErrThreshold.
@@ -50,6 +52,9 @@ func due(issued, held []identity.Epoch) []identity.Epoch {
 	return slices.DeleteFunc(slices.Clone(issued), func(e identity.Epoch) bool { return slices.Contains(held, e) })
 }
 
+// current wants the first if it is not in hand.
+func current(issued, held []identity.Epoch) []identity.Epoch { return due(issued[:1], held) }
+
 // latest wants what is due, or else the last that is issued.
 func latest(issued, held []identity.Epoch) []identity.Epoch {
 	if wanted := due(issued, held); len(wanted) > 0 {
@@ -69,6 +74,29 @@ func issued(p identity.Purpose, s identity.Schedule, now uint64) []identity.Epoc
 }
 
 func (w *Wallet) renew(ctx context.Context, n identity.Name, which want) (*Report, error) {
+	report, err := w.renewKeys(ctx, n, which)
+	logins := w.loginsOf(n)
+	if errors.Is(err, ErrNotEnrolled) && len(logins) > 0 {
+		report, err = &Report{Name: n}, nil // a person who only logs in
+	}
+	if report == nil {
+		return nil, err
+	}
+	errs := []error{err}
+	for _, a := range logins {
+		permits, err := w.renewPermits(ctx, a, a.record.key(), which)
+		if errors.Is(err, ErrService) {
+			continue // the domain has ceased to issue such permits
+		}
+		if permits != nil {
+			report.Keys = append(report.Keys, permits.Keys...)
+		}
+		errs = append(errs, err)
+	}
+	return report, errors.Join(errs...)
+}
+
+func (w *Wallet) renewKeys(ctx context.Context, n identity.Name, which want) (*Report, error) {
 	unlock, err := w.lockName(ctx, n)
 	if err != nil {
 		return nil, err
@@ -179,17 +207,18 @@ type plan struct {
 	length time.Duration // of the shortest epoch
 }
 
-// plan looks at all purposes of a name.
+// plan looks at all purposes and all logins of a name.
 func (w *Wallet) plan(n identity.Name) (plan, error) {
-	record, err := w.enrolment(n)
-	if err != nil {
-		return plan{}, err
-	}
 	d, err := w.domain(n.Domain())
 	if err != nil {
 		return plan{}, err
 	}
+	logins := w.loginsOf(n)
 	p := plan{wait: lookEvery, length: math.MaxInt64}
+	record, err := w.enrolment(n)
+	if err != nil && (len(logins) == 0 || !errors.Is(err, ErrNotEnrolled)) {
+		return plan{}, err
+	}
 	for _, purpose := range record.Purposes {
 		schedule, ok := d.Published.Document.Schedule(purpose)
 		if !ok {
@@ -207,7 +236,29 @@ func (w *Wallet) plan(n identity.Name) (plan, error) {
 		p.wait = min(p.wait, w.untilDue(schedule, held, lead))
 		p.length = min(p.length, seconds(length))
 	}
+	for _, a := range logins {
+		if err := w.planPermits(&p, d, a); err != nil {
+			return plan{}, err
+		}
+	}
 	return p, nil
+}
+
+// planPermits adds the permits of a login: those of the next epoch are issued at any
+// time.
+func (w *Wallet) planPermits(p *plan, d *domain, a *account) error {
+	schedule, ok := d.Published.Document.Schedule(identity.Permit)
+	if _, listed := d.Published.Document.Service(a.record.Service); !ok || !listed {
+		return nil
+	}
+	held, err := w.heldPermits(filepath.Join(a.dir, a.record.key()))
+	if err != nil {
+		return err
+	}
+	length := schedule.Current(w.now()).Length
+	p.wait = min(p.wait, w.untilDue(schedule, held, seconds(length)))
+	p.length = min(p.length, seconds(length))
+	return nil
 }
 
 // untilDue returns how long until a key is due, if the next epoch's is issued for

@@ -41,7 +41,8 @@ type Report struct {
 // KeyReport says what became of one key.
 type KeyReport struct {
 	Purpose     identity.Purpose
-	Epoch       identity.Epoch
+	Service     string            // of the purposes mpin and permit
+	Epoch       identity.Epoch    // none for mpin
 	Authorities []AuthorityReport // in order of indices
 	// Err is nil if the key is in the wallet. It wraps dta.ErrThreshold when
 	// too few shares were good.
@@ -65,12 +66,24 @@ type AuthorityReport struct {
 func (r *Report) Text() string {
 	var b strings.Builder
 	for _, k := range r.Keys {
-		fmt.Fprintf(&b, "%s %s key %s to %s: %s\n", r.Name, k.Purpose, date(k.Epoch.Start), date(k.Epoch.End()), k.result())
+		fmt.Fprintf(&b, "%s %s: %s\n", r.Name, k.which(), k.result())
 		for _, a := range k.Authorities {
 			fmt.Fprintf(&b, "  authority %d (%s): %s%s\n", a.Index, a.Name, a.Outcome, a.detail())
 		}
 	}
 	return b.String()
+}
+
+// which says in words what key k is about.
+func (k KeyReport) which() string {
+	text := string(k.Purpose) + " key"
+	if k.Service != "" {
+		text += " for " + k.Service
+	}
+	if !k.Epoch.IsZero() {
+		text += " " + date(k.Epoch.Start) + " to " + date(k.Epoch.End())
+	}
+	return text
 }
 
 func date(unix uint64) string { return time.Unix(int64(unix), 0).UTC().Format(time.RFC3339) }

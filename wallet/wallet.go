@@ -25,7 +25,11 @@ type Config struct {
 	// signed, and must return the same one ever after: it may live in a TPM. Nil
 	// makes a key for each name and keeps it in Dir.
 	DeviceKey func(identity.Name) (crypto.Signer, error)
-	// Client speaks to the authorities; nil stands for the zero Client.
+	// LoginKey does the same for logins, each of which needs a device key of its own,
+	// as does each new PIN: it returns the P-256 key called id, 32 hexadecimal digits,
+	// and makes it the first time. Nil makes keys and keeps them in Dir.
+	LoginKey func(id string) (crypto.Signer, error)
+	// Client speaks to authorities and login servers; nil stands for the zero Client.
 	Client *dta.Client
 	// Clock tells the time; nil stands for time.Now.
 	Clock func() time.Time
@@ -40,6 +44,7 @@ type Wallet struct {
 	dir       string
 	disk      disk
 	deviceKey func(identity.Name) (crypto.Signer, error)
+	loginKey  func(id string) (crypto.Signer, error)
 	client    *dta.Client
 	clock     func() time.Time
 	log       *slog.Logger
@@ -60,7 +65,7 @@ func open(c Config, d disk) (*Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Wallet{dir: dir, disk: d, deviceKey: c.DeviceKey, clock: c.Clock, domains: map[string]*domain{},
+	w := &Wallet{dir: dir, disk: d, deviceKey: c.DeviceKey, loginKey: c.LoginKey, clock: c.Clock, domains: map[string]*domain{},
 		client: cmp.Or(c.Client, new(dta.Client)), log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
 	if w.clock == nil {
 		w.clock = time.Now
@@ -72,7 +77,7 @@ func open(c Config, d disk) (*Wallet, error) {
 }
 
 func (w *Wallet) makeDirs() error {
-	for _, path := range []string{w.dir, w.domainsDir(), w.namesDir(), w.evidenceDir()} {
+	for _, path := range []string{w.dir, w.domainsDir(), w.namesDir(), w.loginsDir(), w.evidenceDir()} {
 		if err := w.disk.makeDir(path); err != nil {
 			return err
 		}
@@ -95,6 +100,7 @@ func (w *Wallet) now() uint64 { return uint64(max(0, w.clock().Unix())) }
 
 func (w *Wallet) domainsDir() string  { return filepath.Join(w.dir, "domains") }
 func (w *Wallet) namesDir() string    { return filepath.Join(w.dir, "names") }
+func (w *Wallet) loginsDir() string   { return filepath.Join(w.dir, "logins") }
 func (w *Wallet) evidenceDir() string { return filepath.Join(w.dir, "evidence") }
 
 // domainDir is safe as a path: a domain name has no slash and no empty label.
