@@ -6,11 +6,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"testing"
 
 	"milagro.dev/identity"
 	"milagro.dev/internal/pairing"
 	"milagro.dev/keys"
+	"milagro.dev/mpin"
 )
 
 func newDeviceKey() (*ecdsa.PrivateKey, error) {
@@ -40,13 +42,19 @@ func FuzzParseRecord(f *testing.F) {
 	enrolment.Format = enrolment.format()
 	watermark := watermarkRecord{Start: 100, Length: 10}
 	watermark.Format = watermark.format()
-	for _, seed := range [][]byte{encoded(pin), encoded(enrolment), encoded(watermark), nil, []byte("{}\n")} {
+	login := loginRecord{Name: name(f, "acct:alice@example.org"), Service: "login", Active: strings.Repeat("ab", 16)}
+	login.Format = login.format()
+	statement := statementRecord{Statement: "a.b.c", Expires: 300}
+	statement.Format = statement.format()
+	for _, seed := range [][]byte{encoded(pin), encoded(enrolment), encoded(watermark), encoded(login), encoded(statement), nil, []byte("{}\n")} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		oneForm(t, b, decodeRecord[pinRecord], encoded)
 		oneForm(t, b, decodeRecord[enrolmentRecord], encoded)
 		oneForm(t, b, decodeRecord[watermarkRecord], encoded)
+		oneForm(t, b, decodeRecord[loginRecord], encoded)
+		oneForm(t, b, decodeRecord[statementRecord], encoded)
 	})
 }
 
@@ -105,6 +113,70 @@ func TestParseKeyRefusesWhatIsNoKey(t *testing.T) {
 		bad := good
 		change(&bad)
 		if _, err := parseKey(bad.bytes()); err == nil {
+			t.Errorf("%s: accepted", title)
+		}
+	}
+}
+
+func testToken(t testing.TB) *token {
+	private := testKey(t).private
+	return &token{key: identity.Key{Domain: identity.DomainID{1}, Purpose: identity.MPin, Service: identity.ServiceID{2},
+		Name: name(t, "acct:alice@example.org"), Device: identity.DeviceHash{3}}, salt: [mpin.SaltSize]byte{4}, params: mpin.DefaultParams(),
+		private: private, statements: [][]byte{{5}, {6, 7}}}
+}
+
+func testPermit(t testing.TB) storedKey {
+	s := storedKey{key: testToken(t).permitKey(identity.Epoch{Start: day, Length: day}), private: testKey(t).private}
+	return s
+}
+
+// FuzzParseToken repairs the checksum, so that what lies under it is read too.
+func FuzzParseToken(f *testing.F) {
+	f.Add(bytes.Clone(testToken(f).bytes()))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		oneForm(t, b, parseToken, (*token).bytes)
+		oneForm(t, summed(bytes.Clone(b[:max(0, len(b)-32)])), parseToken, (*token).bytes)
+	})
+}
+
+func FuzzParsePermit(f *testing.F) {
+	f.Add(permitBytes(testPermit(f)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		oneForm(t, b, parsePermit, permitBytes)
+		oneForm(t, summed(bytes.Clone(b[:max(0, len(b)-32)])), parsePermit, permitBytes)
+	})
+}
+
+func TestAFlippedBitInATokenOrPermitIsSeen(t *testing.T) {
+	for title, k := range map[string]struct {
+		good  []byte
+		parse func([]byte) error
+	}{
+		"token":  {testToken(t).bytes(), func(b []byte) error { _, err := parseToken(b); return err }},
+		"permit": {permitBytes(testPermit(t)), func(b []byte) error { _, err := parsePermit(b); return err }},
+	} {
+		check(t, k.parse(k.good))
+		for i := range k.good {
+			bad := bytes.Clone(k.good)
+			bad[i] ^= 1
+			if k.parse(bad) == nil {
+				t.Errorf("%s: a flip of byte %d passes", title, i)
+			}
+		}
+	}
+}
+
+func TestParseTokenRefusesWhatIsNoToken(t *testing.T) {
+	for title, change := range map[string]func(*token){
+		"no service":       func(s *token) { s.key.Service = identity.ServiceID{} },
+		"no device":        func(s *token) { s.key.Device = identity.DeviceHash{} },
+		"no private part":  func(s *token) { s.private = keys.Private{} },
+		"a cheap PIN":      func(s *token) { s.params.Memory = 1 << 10 },
+		"a PIN that costs": func(s *token) { s.params.Memory = 1 << 30 },
+	} {
+		bad := testToken(t)
+		change(bad)
+		if _, err := parseToken(bad.bytes()); err == nil {
 			t.Errorf("%s: accepted", title)
 		}
 	}

@@ -3,8 +3,8 @@ package wallet
 import "strings"
 
 // frequentPINs are what people choose most, apart from what other rules find.
-const frequentPINs = " 1004 1122 2580 6969 1342 1397 1379 5683 0852 1233 1236 1245 1478 9630 3141 8520 112233 123321 147258 147852 159753 159357 " +
-	"258456 332211 520131 789456 741852 963852 142536 1q2w3e 1qaz2wsx qwerty qwertz azerty asdf qwer letmein password passwort iloveyou admin welcome "
+const frequentPINs = "1004 1122 2580 6969 1342 1397 1379 5683 0852 1233 1236 1245 1478 9630 3141 8520 112233 123321 147258 147852 159753 159357 " +
+	"258456 332211 520131 789456 741852 963852 142536 1q2w3e 1qaz2wsx qwerty qwertz azerty asdf qwer letmein password passwort iloveyou admin welcome"
 
 // WeakPIN says in a few words why a PIN is among the first that a thief would
 // try, or returns nothing. It is for a hint, never for a refusal: against five guesses
@@ -19,10 +19,19 @@ func WeakPIN(pin []byte) (why string) {
 		return "it repeats itself"
 	case looksLikeDate(pin):
 		return "it looks like a year or a date"
-	case strings.Contains(frequentPINs, " "+string(pin)+" "):
+	case isFrequent(pin):
 		return "it is among those that people choose most"
 	}
 	return ""
+}
+
+func isFrequent(pin []byte) bool {
+	for f := range strings.FieldsSeq(frequentPINs) {
+		if string(pin) == f { // no copy is made of it
+			return true
+		}
+	}
+	return false
 }
 
 // steps reports whether each character is by so much greater than the one before; 0
@@ -57,8 +66,10 @@ func repeats(pin []byte) bool {
 // looksLikeDate reports whether pin is digits of a year, of a day and month, or of
 // all three, in any order that people write.
 func looksLikeDate(pin []byte) bool {
-	if strings.Trim(string(pin), "0123456789") != "" {
-		return false
+	for _, c := range pin {
+		if c < '0' || c > '9' {
+			return false
+		}
 	}
 	two := func(i int) int { return int(pin[i]-'0')*10 + int(pin[i+1]-'0') }
 	year := func(i int) bool { return two(i) == 19 || two(i) == 20 }
