@@ -40,6 +40,19 @@ func timedOperations() []timed {
 			p, _ := ParseSecretG1(base.MulSecret(s).Expose())
 			return func() { p.Mul(k) }
 		}, false},
+		{"Secret.SecretG2", func(s Secret) func() { return func() { s.SecretG2() } }, false},
+		{"SecretG2.Mul", func(s Secret) func() {
+			p := s.SecretG2()
+			return func() { p.Mul(k) }
+		}, false},
+		{"SecretG1.Sub", func(s Secret) func() {
+			p, q := base.MulSecret(s), base.MulSecret(k.secret())
+			return func() { p.Sub(q) }
+		}, false},
+		{"HashToSecret", func(s Secret) func() {
+			b := s.Expose()
+			return func() { _, _ = HashToSecret("timing", b) }
+		}, false},
 		{"Secret.Mul", func(s Secret) func() { return func() { s.Mul(s) } }, false},
 		{"ParseSecret", func(s Secret) func() {
 			b := s.Expose()

@@ -29,7 +29,7 @@ func newWall(t *testing.T) wall {
 func (w wall) check(t *testing.T, body string) error {
 	source := fmt.Sprintf(`package p
 import . "milagro.dev/internal/pairing"
-func f(s, u Secret, p, q SecretG1, pair Pair, k Scalar, a G1, b G2) any { %s }`, body)
+func f(s, u Secret, p, q SecretG1, x SecretG2, pair Pair, k Scalar, a G1, b G2) any { %s }`, body)
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, "p.go", source, 0)
 	if err != nil {
@@ -75,6 +75,17 @@ func TestSecretsDoNotCompileInPublicPlaces(t *testing.T) {
 		"return s.Invert",
 		// A secret key of G1 has no way to G2.
 		"return b.MulSecret(s)",
+		// What is secret in G2 never gets public: no Publish.
+		"return x.Publish()",
+		"return x.Bytes()",
+		"return G2(x)",
+		"return x == x",
+		"return b.Add(x)",
+		"return x.Add(b)",
+		"return b.Equal(x)",
+		"return NewPair(a, x)",
+		"return p.With(x)",
+		"return SumG2([]G2{x}, []Scalar{k})",
 	} {
 		if w.check(t, body) == nil {
 			t.Errorf("compiles: %s", body)
@@ -92,6 +103,9 @@ func TestTheWallHasDoors(t *testing.T) {
 		"return a.Mul(k).Add(a).Sub(a).Equal(p.Publish())",
 		"return a.MulSecret(s).Mul(k).MulSecret(u).Add(q).With(b)",
 		"return NewPair(a, b)",
+		"return x.Add(x).Mul(k).With(a)",
+		"return x.Equal(s.SecretG2()) || x.IsIdentity()",
+		"return x.Expose()",
 		"return s.Equal(u) || p.Equal(q) || k == k",
 		"return [][]byte{s.Expose(), p.Expose(), k.Bytes(), a.Bytes(), b.Bytes()}",
 	} {
