@@ -1,6 +1,7 @@
 package dta
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/sha256"
@@ -36,24 +37,37 @@ func (q ServerKeyRequest) Sign(key ed25519.PrivateKey) []byte {
 }
 
 // ParseServerKeyRequest reads what Sign wrote and verifies that the service of
-// document d that it names signed it; an error wraps ErrLoginServer.
-func ParseServerKeyRequest(d *Document, b []byte) (ServerKeyRequest, Service, error) {
-	for _, s := range d.fields.Services {
-		q, err := parseServerKeyRequest(s.LoginKey, b)
-		if err == nil && q.Domain == d.id && q.Service == d.ServiceID(s) {
-			return q, s, nil
-		}
-	}
-	return ServerKeyRequest{}, Service{}, fmt.Errorf("server key request: %w: no service of %s signed it", ErrLoginServer, d.Domain())
-}
-
-func parseServerKeyRequest(key ed25519.PublicKey, b []byte) (q ServerKeyRequest, err error) {
-	err = readWord(key, b, serverKeyRequestLabel, func(r *encoding.Reader) {
+// document d that it names signed it. An error wraps ErrLoginServer, and
+// encoding.ErrEncoding or ErrNoService if it is that.
+func ParseServerKeyRequest(d *Document, b []byte) (q ServerKeyRequest, s Service, err error) {
+	s, err = d.hear(b, serverKeyRequestLabel, func(r *encoding.Reader) identity.ServiceID {
 		q = ServerKeyRequest{Domain: identity.DomainID(r.Fixed(32)), Service: identity.ServiceID(r.Fixed(32)),
 			Generation: parseWith(r, keys.GenerationSize, keys.ParseGeneration), Index: r.U32(),
 			ReplyKey: parseWith(r, ReplyKeySize, ParseHPKE), Time: r.U64(), Nonce: [32]byte(r.Fixed(32))}
+		return q.Service
 	})
-	return q, err
+	if err == nil && q.Domain != d.id {
+		err = fmt.Errorf("%w: it is for another domain", ErrLoginServer)
+	}
+	if err != nil {
+		return ServerKeyRequest{}, Service{}, fmt.Errorf("server key request: %w", err)
+	}
+	return q, s, nil
+}
+
+// LoginKey sends a login server's signed request for its share of the server key to
+// the authority at url, and returns the sealed reply. A refusal is a *problem.Problem.
+func (c *Client) LoginKey(ctx context.Context, url string, request []byte) ([]byte, error) {
+	var answer struct {
+		Reply []byte `json:"reply"`
+	}
+	err := c.post(ctx, url, "/v1/login/key", map[string][]byte{"request": request}, &answer)
+	return answer.Reply, err
+}
+
+// Notify hands the authority at url a login server's signed notice.
+func (c *Client) Notify(ctx context.Context, url string, notice []byte) error {
+	return c.post(ctx, url, "/v1/login/notice", map[string][]byte{"notice": notice}, &struct{}{})
 }
 
 // SealServerShare returns an authority's answer to q, whose signed bytes are

@@ -24,8 +24,12 @@ const (
 	maxLoginCard = 2 << 10
 )
 
-// ErrLoginServer is wrapped by every refusal of what a login server signed.
-var ErrLoginServer = errors.New("not the login server's word")
+var (
+	// ErrLoginServer is wrapped by every refusal of what a login server signed.
+	ErrLoginServer = errors.New("not the login server's word")
+	// ErrNoService says, besides, that the document lists no such service.
+	ErrNoService = errors.New("no such login service")
+)
 
 // Service is an M-Pin login service as a document names it.
 type Service struct {
@@ -153,10 +157,14 @@ func (v Voucher) Sign(key ed25519.PrivateKey) []byte {
 // key signed it; an error wraps ErrLoginServer.
 func ParseVoucher(key ed25519.PublicKey, b []byte) (Voucher, error) {
 	var v Voucher
-	err := readWord(key, b, voucherLabel, func(r *encoding.Reader) {
+	e, _, err := readWord(b, voucherLabel, func(r *encoding.Reader) identity.ServiceID {
 		v = Voucher{Domain: identity.DomainID(r.Fixed(32)), Service: identity.ServiceID(r.Fixed(32)), Index: r.U32(), Name: readName(r),
 			Old: identity.DeviceHash(r.Fixed(32)), New: identity.DeviceHash(r.Fixed(32)), Time: r.U64(), Nonce: [32]byte(r.Fixed(32))}
+		return v.Service
 	})
+	if err == nil && e.Verify(key) != nil {
+		err = ErrLoginServer
+	}
 	if err != nil {
 		return Voucher{}, fmt.Errorf("voucher: %w", err)
 	}
@@ -179,31 +187,50 @@ func (n Notice) Sign(key ed25519.PrivateKey) []byte {
 }
 
 // ParseNotice reads what Sign wrote and verifies that the service of document d
-// that it names signed it; an error wraps ErrLoginServer.
+// that it names signed it. An error wraps ErrLoginServer, and encoding.ErrEncoding or
+// ErrNoService if it is that.
 func ParseNotice(d *Document, b []byte) (Notice, error) {
-	for _, s := range d.fields.Services {
-		var n Notice
-		err := readWord(s.LoginKey, b, noticeLabel, func(r *encoding.Reader) {
-			n = Notice{Domain: identity.DomainID(r.Fixed(32)), Service: identity.ServiceID(r.Fixed(32)), Name: readName(r),
-				Device: identity.DeviceHash(r.Fixed(32)), Time: r.U64()}
-		})
-		if err == nil && n.Domain == d.id && n.Service == d.ServiceID(s) {
-			return n, nil
-		}
+	var n Notice
+	_, err := d.hear(b, noticeLabel, func(r *encoding.Reader) identity.ServiceID {
+		n = Notice{Domain: identity.DomainID(r.Fixed(32)), Service: identity.ServiceID(r.Fixed(32)), Name: readName(r),
+			Device: identity.DeviceHash(r.Fixed(32)), Time: r.U64()}
+		return n.Service
+	})
+	if err == nil && n.Domain != d.id {
+		err = fmt.Errorf("%w: it is for another domain", ErrLoginServer)
 	}
-	return Notice{}, fmt.Errorf("notice: %w: no service of %s signed it", ErrLoginServer, d.Domain())
+	if err != nil {
+		return Notice{}, fmt.Errorf("notice: %w", err)
+	}
+	return n, nil
 }
 
-// readWord opens a signed envelope and reads its body.
-func readWord(key ed25519.PublicKey, b []byte, label string, read func(*encoding.Reader)) error {
-	body, err := encoding.OpenEnvelope(key, b, maxLoginWord)
+// hear reads a signed envelope whose body names a service of d, and verifies that
+// this service's login server signed it.
+func (d *Document) hear(b []byte, label string, read func(*encoding.Reader) identity.ServiceID) (Service, error) {
+	e, id, err := readWord(b, label, read)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrLoginServer, err)
+		return Service{}, err
 	}
-	r := encoding.Open(body, label)
-	read(r)
+	s, ok := d.ServiceByID(id)
+	if !ok {
+		return Service{}, fmt.Errorf("%w: %w", ErrLoginServer, ErrNoService)
+	}
+	if err := e.Verify(s.LoginKey); err != nil {
+		return Service{}, fmt.Errorf("%w: service %s: %w", ErrLoginServer, s.Name, err)
+	}
+	return s, nil
+}
+
+// readWord reads a signed envelope and its body, without verifying it.
+func readWord(b []byte, label string, read func(*encoding.Reader) identity.ServiceID) (e encoding.Envelope, id identity.ServiceID, err error) {
+	if e, err = encoding.ParseEnvelope(b, maxLoginWord); err != nil {
+		return e, id, fmt.Errorf("%w: %w", ErrLoginServer, err)
+	}
+	r := encoding.Open(e.Body, label)
+	id = read(r)
 	if err := r.Close(); err != nil {
-		return fmt.Errorf("%w: %w", ErrLoginServer, err)
+		return e, id, fmt.Errorf("%w: %w", ErrLoginServer, err)
 	}
-	return nil
+	return e, id, nil
 }
