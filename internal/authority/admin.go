@@ -3,14 +3,18 @@ package authority
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"milagro.dev/identity"
+	"milagro.dev/internal/encoding"
 	"milagro.dev/internal/problem"
 )
 
@@ -99,6 +103,43 @@ func (o *Operator) List(ctx context.Context, name identity.Name) (l Listing, err
 func (o *Operator) Status(ctx context.Context) (s Status, err error) {
 	err = o.call(ctx, http.MethodGet, "/admin/status", nil, &s)
 	return s, err
+}
+
+// Enter makes somebody, who has this Ed25519 key, an operator: one of the first two,
+// or with approvals (ApproveOperator) of two others, together or one after the other.
+func (o *Operator) Enter(ctx context.Context, name string, key ed25519.PublicKey, approvals ...[]byte) (e OperatorEntry, err error) {
+	if len(key) != ed25519.PublicKeySize {
+		return e, errors.New("authority's operator: not an Ed25519 key")
+	}
+	err = o.call(ctx, http.MethodPost, "/admin/operator", operatorRequest{Name: name, Key: HexHash(key), Approvals: approvals}, &e)
+	return e, err
+}
+
+// Approve approves, as the operator who has this key, that the login server of a
+// service fetches this authority's share of its server key, once. The service is
+// one that Status named, and shown to the operator as Status named it.
+func (o *Operator) Approve(ctx context.Context, key ed25519.PrivateKey, service ServiceState) (a Approved, err error) {
+	signed, err := o.sign(ctx, key, approved{actServerKey, slices.Concat(service.Service[:], service.Generation)})
+	if err != nil {
+		return a, err
+	}
+	err = o.call(ctx, http.MethodPost, "/admin/approve", approveRequest{signed}, &a)
+	return a, err
+}
+
+// ApproveOperator returns the approval, by the operator who has key as, of who is to
+// become one.
+func (o *Operator) ApproveOperator(ctx context.Context, as ed25519.PrivateKey, name string, key ed25519.PublicKey) ([]byte, error) {
+	return o.sign(ctx, as, operator{name: name, key: key}.approved())
+}
+
+// sign signs for this authority at its own time.
+func (o *Operator) sign(ctx context.Context, key ed25519.PrivateKey, a approved) ([]byte, error) {
+	status, err := o.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return encoding.Sign(key, a.body(status.Key[:], unixSeconds(status.Clock))), nil
 }
 
 func (o *Operator) call(ctx context.Context, method, path string, in, out any) error {

@@ -31,6 +31,8 @@ type Authority struct {
 	ceremonies *ceremonies
 	issuer     *issuer
 	registrar  *registrar
+	logins     *logins
+	operators  *operators
 	collector  *collector
 	clock      func() time.Time
 	log        *slog.Logger
@@ -72,6 +74,8 @@ func assemble(cfg Config, me *self, st *state) *Authority {
 	a.ceremonies = newCeremonies(a.documents, cfg)
 	a.issuer = &issuer{self: me, state: st, documents: a.documents, limits: cfg.Limits, clock: cfg.Clock, log: cfg.Logger, counters: a.counters}
 	a.registrar = &registrar{state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger}
+	a.logins = &logins{self: me, state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger, counters: a.counters}
+	a.operators = &operators{self: me, state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger}
 	a.collector = &collector{documents: a.documents, client: &dta.Client{HTTP: cfg.Peers}, log: cfg.Logger}
 	a.registerGauges()
 	return a

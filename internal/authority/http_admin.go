@@ -18,6 +18,10 @@ func (a *Authority) Admin() http.Handler {
 	mux.Handle("POST /admin/agree", post(a, a.agree))
 	mux.Handle("POST /admin/register", post(a, a.register))
 	mux.Handle("POST /admin/revoke", post(a, a.revoke))
+	mux.Handle("POST /admin/operator", post(a, a.operators.enter))
+	mux.Handle("POST /admin/approve", post(a, func(ctx context.Context, in approveRequest) (Approved, error) {
+		return a.operators.approve(ctx, in.Approval)
+	}))
 	mux.Handle("GET /admin/list", get(a, func(r *http.Request) (Listing, error) {
 		listing, err := a.state.list(r.Context(), r.URL.Query().Get("name"), a.documents.served.Load().called)
 		return listing, unavailable(problem.Unavailable, err)
@@ -44,6 +48,16 @@ type registerAnswer struct {
 type revokeRequest struct {
 	Name   identity.Name `json:"name"`
 	Device *HexHash      `json:"device,omitempty"`
+}
+
+type operatorRequest struct {
+	Name      string   `json:"name"`
+	Key       HexHash  `json:"key"`
+	Approvals [][]byte `json:"approvals,omitempty"`
+}
+
+type approveRequest struct {
+	Approval []byte `json:"approval"`
 }
 
 func (a *Authority) signPlan(ctx context.Context, in planRequest) (Agreed, error) {
@@ -76,7 +90,8 @@ func (a *Authority) revoke(ctx context.Context, in revokeRequest) (Revoked, erro
 
 // Status returns how the authority is.
 func (a *Authority) Status(ctx context.Context) (Status, error) {
-	status := Status{Name: a.self.card.Name, URL: a.self.card.URL, Clock: a.clock().UTC(), Plans: []PlanStatus{}}
+	status := Status{Name: a.self.card.Name, URL: a.self.card.URL, Clock: a.clock().UTC(), Plans: []PlanStatus{},
+		Key: HexHash(a.self.card.Ed25519)}
 	ready := a.ready(ctx)
 	if status.Ready = ready == nil; ready != nil {
 		status.Why = ready.Error()
@@ -96,8 +111,13 @@ func (a *Authority) Status(ctx context.Context) (Status, error) {
 		}
 		status.Plans = append(status.Plans, planStatus(p, report.State))
 	}
+	if err := a.operators.describe(ctx, &status); err != nil {
+		return Status{}, unavailable(problem.Unavailable, err)
+	}
 	if s, err := a.documents.published(); err == nil {
 		status.Domain = s.state(unixSeconds(a.clock()))
+		status.Services, err = a.operators.services(ctx, s)
+		return status, unavailable(problem.Unavailable, err)
 	}
 	return status, nil
 }

@@ -14,14 +14,15 @@ import (
 )
 
 // Public returns the handler for everybody: applicants, the other authorities,
-// whoever carries a ceremony's messages (spec/issuance.md, spec/document.md,
-// spec/ceremony.md), and probes.
+// login servers, whoever carries a ceremony's messages (spec/issuance.md, spec/document.md,
+// spec/mpin.md, spec/ceremony.md), and probes.
 func (a *Authority) Public() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1/card", get(a, func(*http.Request) (cardAnswer, error) { return cardAnswer{a.self.card.Bytes()}, nil }))
 	mux.HandleFunc("POST /v1/issue", a.issue)
 	a.routeDomain(mux)
 	a.routeCeremony(mux)
+	a.routeLogin(mux)
 	mux.Handle("GET /healthz", telemetry.Alive())
 	mux.Handle("GET /readyz", telemetry.Ready(a.checks()...))
 	mux.Handle("GET /metrics", a.metrics.Handler())
@@ -51,6 +52,24 @@ func (a *Authority) issue(w http.ResponseWriter, r *http.Request) {
 	from, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address is one address
 	sealed, err := a.issuer.issue(r.Context(), in.Request, from.Addr())
 	reply(a, w, r, issueAnswer{sealed}, err)
+}
+
+type keyRequest struct {
+	Request []byte `json:"request"`
+}
+
+type noticeRequest struct {
+	Notice []byte `json:"notice"`
+}
+
+func (a *Authority) routeLogin(mux *http.ServeMux) {
+	mux.Handle("POST /v1/login/key", post(a, func(ctx context.Context, in keyRequest) (issueAnswer, error) {
+		sealed, err := a.logins.deliver(ctx, in.Request)
+		return issueAnswer{sealed}, err
+	}))
+	mux.Handle("POST /v1/login/notice", post(a, func(ctx context.Context, in noticeRequest) (nothing, error) {
+		return nothing{}, a.logins.notice(ctx, in.Notice)
+	}))
 }
 
 type documentRequest struct {

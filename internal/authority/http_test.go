@@ -239,6 +239,17 @@ func nonsense(d *authoritytest.Domain) map[string][]string {
 		"/admin/register":     {`{}`, `{"names":[""]}`, `{"names":[null],"purpose":"channel"}`, `{"names":"x"}`, `{"names":["http://x"]}`, `{"expires":"tomorrow"}`},
 		"/admin/revoke":       {`{}`, `{"name":null}`, `{"name":"web"}`, `{"name":"` + web + `","device":"ab"}`, `{"name":"` + web + `","device":"` + strings.Repeat("AB", 32) + `"}`},
 	}
+	zero := strings.Repeat("00", 32)
+	for path, list := range map[string][]string{
+		"/v1/login/key":    {`{}`, `{"request":null}`, `{"request":"!"}`, `{"request":` + junk + `}`},
+		"/v1/login/notice": {`{}`, `{"notice":""}`, `{"notice":7}`, `{"notice":` + junk + `}`},
+		"/admin/operator": {`{}`, `{"name":"x"}`, `{"name":"x","key":"ab"}`, `{"name":"x","key":"` + zero + `"}`, `{"name":" x","key":"` + strings.Repeat("ab", 32) + `"}`,
+			`{"name":"","key":"` + strings.Repeat("ab", 32) + `"}`, `{"name":"x","key":"` + strings.Repeat("ab", 32) + `","approvals":["!"]}`,
+			`{"name":"x","key":"` + strings.Repeat("ab", 32) + `","approvals":[` + junk + `]}`},
+		"/admin/approve": {`{}`, `{"approval":null}`, `{"approval":"!"}`, `{"approval":` + junk + `}`},
+	} {
+		bodies[path] = list
+	}
 	for _, step := range []string{"start", "message", "next", "abort", "aborts", "certificate", "trial"} {
 		bodies["/v1/ceremony/"+step] = []string{`{}`, `{"plan":""}`, `{"plan":"xyz"}`, `{"plan":null}`, `{` + other + `}`,
 			`{` + mine + `,"step":7}`, `{` + mine + `,"message":"!"}`, `{` + mine + `,"messages":["!"]}`, `{` + mine + `,"certificate":"!"}`,

@@ -111,7 +111,7 @@ func TestCeremonyPurposesAreNeverIssued(t *testing.T) {
 	a := newApplicant(t, d, web)
 	a.enrol(t)
 	before := issued(t, d.Members[0])
-	for _, purpose := range []identity.Purpose{identity.Document, identity.Fresh, identity.Test, identity.MPin, identity.Permit, "", "Channel", "x"} {
+	for _, purpose := range []identity.Purpose{identity.Document, identity.Fresh, identity.Test, "", "Channel", "x"} {
 		err := a.ask(t, 1, func(q *dta.Request) { q.Key.Purpose = purpose })
 		refused(t, err, problem.PurposeRefused)
 		err = a.ask(t, 1, func(q *dta.Request) { q.Key.Purpose, q.Key.Service = purpose, identity.ServiceID{1} })

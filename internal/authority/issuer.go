@@ -10,8 +10,12 @@ import (
 	"milagro.dev/dta"
 	"milagro.dev/identity"
 	"milagro.dev/internal/encoding"
+	"milagro.dev/internal/pairing"
 	"milagro.dev/internal/problem"
 )
+
+// issued are the purposes that applicants get keys of.
+var issued = map[identity.Purpose]bool{identity.Channel: true, identity.Decrypt: true, identity.MPin: true, identity.Permit: true}
 
 // issuer answers requests for shares. The steps and their numbers are those of
 // spec/issuance.md "Order at the authority": a step that costs more, or tells
@@ -32,7 +36,10 @@ type claim struct {
 	hash    [32]byte
 	now     time.Time
 	from    netip.Addr
-	code    *[32]byte // hash of the one-time code; nil for a renewal
+	master  *master             // of the login service; nil for the public master
+	basis   string              // what entitles to the key: basisRenewal unless there is evidence
+	code    [32]byte            // hash of the one-time code, where that is the basis
+	old     identity.DeviceHash // the device to be replaced, where that is the basis
 	charged *tally
 }
 
@@ -47,7 +54,7 @@ func (i *issuer) issue(ctx context.Context, sealed []byte, from netip.Addr) ([]b
 	if err != nil {
 		return nil, err
 	}
-	c := &claim{Request: request, hash: request.Hash(), now: now, from: from}
+	c := &claim{Request: request, hash: request.Hash(), now: now, from: from, basis: basisRenewal}
 	known, err := i.state.reply(ctx, c.hash, now) // 7
 	if err != nil || known != nil {
 		return known, unavailable(problem.LogUnavailable, err)
@@ -66,9 +73,9 @@ func (i *issuer) issue(ctx context.Context, sealed []byte, from netip.Addr) ([]b
 	if err != nil {
 		return nil, unavailable(problem.LogUnavailable, err)
 	}
-	i.counters.issued.WithLabelValues(string(c.Key.Purpose), c.basis()).Inc()
-	i.log.Info("issued", "purpose", string(c.Key.Purpose), "name", c.Key.Name.String(), "epoch", c.Key.Epoch.String(),
-		"basis", c.basis(), "request", hexOf(c.hash))
+	i.counters.issued.WithLabelValues(string(c.Key.Purpose), c.basis).Inc()
+	i.log.Info("issued", "purpose", string(c.Key.Purpose), "service", domain.called(serviceBytes(c.Key.Service)),
+		"name", c.Key.Name.String(), "epoch", c.Key.Epoch.String(), "basis", c.basis, "request", hexOf(c.hash))
 	return reply, nil
 }
 
@@ -107,25 +114,48 @@ func (i *issuer) open(domain *served, sealed []byte, now time.Time) (*dta.Reques
 // admitted refuses what is issued to nobody, or not now.
 func (c *claim) admitted(domain *served) error {
 	document := domain.Document
-	if c.Generation != document.Generation() { // 8
-		return problem.New(problem.WrongGeneration, "the shares here are of generation %d", document.Generation().Counter)
+	if err := c.ofGeneration(domain); err != nil { // 8
+		return err
 	}
 	if c.Key.Name.Domain() != document.Domain() { // 9
 		return problem.New(problem.NameRefused, "%s does not lie in %s", c.Key.Name, document.Domain())
 	}
-	schedule, issued := document.Schedule(c.Key.Purpose)
-	if c.Key.Purpose != identity.Channel && c.Key.Purpose != identity.Decrypt || !issued {
+	schedule, scheduled := document.Schedule(c.Key.Purpose)
+	if !issued[c.Key.Purpose] || !scheduled && c.Key.Purpose != identity.MPin {
 		return problem.New(problem.PurposeRefused, "purpose %.32q", string(c.Key.Purpose)).
-			WithAdvice("the purposes channel and decrypt are issued, where the domain document has epochs for them")
+			WithAdvice("channel and decrypt are issued, where the domain document has epochs for them; mpin and permit, for its login services")
 	}
 	if err := c.IdentityKey().Check(); err != nil {
 		return problem.New(problem.Malformed, "%s", err)
 	}
-	if c.Key.Purpose == identity.Decrypt {
+	switch c.Key.Purpose {
+	case identity.Decrypt:
 		return c.notAhead(schedule)
+	case identity.MPin:
+		return c.knownChannel()
+	case identity.Permit:
+		if len(c.Evidence) > 0 {
+			return problem.New(problem.Malformed, "a permit is renewed by the device key alone, without evidence")
+		}
 	}
 	if err := schedule.Issuable(c.Key.Epoch, c.Key.Purpose, unixSeconds(c.now)); err != nil {
 		return problem.New(problem.WrongEpoch, "%s", err)
+	}
+	return nil
+}
+
+// ofGeneration refuses requests for shares that are not those here, and finds the
+// master of a login service.
+func (c *claim) ofGeneration(domain *served) (err error) {
+	generation := domain.Document.Generation()
+	if c.Key.Purpose.Service() {
+		if c.master, err = domain.master(c.Key.Service); err != nil {
+			return err
+		}
+		generation = c.master.service.Generation
+	}
+	if c.Generation != generation {
+		return problem.New(problem.WrongGeneration, "the shares here are of generation %d", generation.Counter)
 	}
 	return nil
 }
@@ -150,7 +180,7 @@ func (i *issuer) entitled(ctx context.Context, domain *served, c *claim) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Evidence) > 0 || !st.enrolled || st.revoked { // 10
+	if len(c.Evidence) > 0 || !st.enrolled || st.revoked || c.Key.Purpose == identity.MPin { // 10
 		charged := i.limits.Strangers.tally(c.now, stranger(c.from))
 		if err := i.state.charge(ctx, charged, c.now); err != nil {
 			return err
@@ -160,6 +190,8 @@ func (i *issuer) entitled(ctx context.Context, domain *served, c *claim) error {
 	switch { // 11
 	case st.revoked:
 		return problem.New(problem.Revoked, "")
+	case st.enrolled && c.Key.Purpose == identity.MPin:
+		return problem.New(problem.AlreadyEnrolled, "")
 	case len(c.Evidence) > 0:
 		return i.evident(ctx, domain, c)
 	case !st.enrolled:
@@ -181,11 +213,20 @@ func (i *issuer) meanwhile(ctx context.Context, c *claim, refused error) ([]byte
 	return reply, unavailable(problem.LogUnavailable, i.state.refund(ctx, c.charged))
 }
 
-// evident looks at the one-time code; record consumes it.
+// evident looks at the evidence; record consumes it.
 func (i *issuer) evident(ctx context.Context, domain *served, c *claim) error {
 	if err := domain.Fresh(unixSeconds(c.now)); err != nil {
 		return problem.New(problem.NoStamp, "%s", err)
 	}
+	kind, err := dta.EvidenceKind(c.Evidence)
+	if err == nil && kind == basisSuccession && c.Key.Purpose == identity.MPin {
+		return i.succeeds(ctx, domain, c)
+	}
+	return i.coded(ctx, domain, c)
+}
+
+// coded looks at a one-time code.
+func (i *issuer) coded(ctx context.Context, domain *served, c *claim) error {
 	code, err := dta.ParseCodeEvidence(c.Evidence)
 	switch {
 	case errors.Is(err, encoding.ErrEncoding):
@@ -195,9 +236,8 @@ func (i *issuer) evident(ctx context.Context, domain *served, c *claim) error {
 	case code.Index() != domain.self.Index:
 		return problem.New(problem.CodeWrongAuthority, "the code is authority %d's, this is authority %d", code.Index(), domain.self.Index)
 	}
-	hash := code.Hash()
-	c.code = &hash
-	return i.state.lookAt(ctx, hash, c.Key, c.now)
+	c.basis, c.code = basisCode, code.Hash()
+	return i.state.lookAt(ctx, c.code, c.Key, c.now)
 }
 
 // multiply makes the sealed reply. The point is computed here, from the fields:
@@ -207,8 +247,11 @@ func (i *issuer) multiply(domain *served, c *claim) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	reply := dta.ReplyTo(c.Request, domain.share.Issue(point))
-	if c.code != nil {
+	reply, err := c.answer(domain, point)
+	if err != nil {
+		return nil, err
+	}
+	if c.basis != basisRenewal {
 		reply.Statement = dta.StatementFor(c.Request, unixSeconds(c.now)).Sign(i.self.signing)
 	}
 	sealed, err := reply.Seal(i.self.signing, c.ReplyKey)
@@ -218,21 +261,28 @@ func (i *issuer) multiply(domain *served, c *claim) ([]byte, error) {
 	return sealed, nil
 }
 
+// answer makes the share, with a proof where it cannot be proved by pairing.
+func (c *claim) answer(domain *served, point pairing.G1) (*dta.Reply, error) {
+	if c.master == nil {
+		return dta.ReplyTo(c.Request, domain.share.Issue(point)), nil
+	}
+	share := c.master.share.Issue(point)
+	reply := dta.ReplyTo(c.Request, share)
+	proof, err := c.master.share.Prove(reply.ProofStatement(point, c.master.public), share)
+	if err != nil {
+		return nil, err
+	}
+	reply.Proof = proof.Bytes()
+	return reply, nil
+}
+
 // record makes the issuance durable: after it, and never before, the reply may
 // leave.
 func (i *issuer) record(ctx context.Context, c *claim, reply []byte) ([]byte, error) {
 	name, device := c.Key.Name.String(), c.Device.Hash()
-	limit := i.limits.Renewals.tally(c.now, "renewal", name, string(c.Key.Purpose), device.String())
-	if c.code != nil {
+	limit := i.limits.Renewals.tally(c.now, "renewal", name, string(c.Key.Purpose), device.String(), hexOf(c.Key.Service))
+	if c.basis != basisRenewal {
 		limit = i.limits.Enrolments.tally(c.now, "enrolment", name)
 	}
-	return i.state.record(ctx, issuance{now: c.now, request: c.Request, hash: c.hash, code: c.code,
-		charged: c.charged, limit: limit, reply: reply})
-}
-
-func (c *claim) basis() string {
-	if c.code != nil {
-		return basisCode
-	}
-	return basisRenewal
+	return i.state.record(ctx, issuance{claim: c, limit: limit, reply: reply})
 }

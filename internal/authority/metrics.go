@@ -15,8 +15,9 @@ import (
 // counters are what an authority counts. No label comes from the network: a
 // purpose is one that was issued, a kind is one of package problem's.
 type counters struct {
-	issued  *prometheus.CounterVec
-	refused *prometheus.CounterVec
+	issued    *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	delivered prometheus.Counter
 }
 
 func newCounters(m *telemetry.Metrics) *counters {
@@ -27,8 +28,11 @@ func newCounters(m *telemetry.Metrics) *counters {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "milagro_refusals_total", Help: "Requests refused, by kind of problem.",
 		}, []string{"kind"}),
+		delivered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "milagro_server_key_deliveries_total", Help: "Shares of login servers' keys delivered.",
+		}),
 	}
-	m.Registry().MustRegister(c.issued, c.refused)
+	m.Registry().MustRegister(c.issued, c.refused, c.delivered)
 	return c
 }
 

@@ -3,6 +3,7 @@ package authority
 import (
 	"milagro.dev/dta"
 	"milagro.dev/identity"
+	"milagro.dev/internal/pairing"
 	"milagro.dev/internal/problem"
 	"milagro.dev/keys"
 )
@@ -10,6 +11,7 @@ import (
 // master is this authority's part in one M-Pin service.
 type master struct {
 	service dta.Service
+	public  pairing.G1 // X_i
 	share   keys.MasterShare
 	fault   error // why nothing is issued for it, in words for strangers
 }
@@ -20,9 +22,9 @@ type master struct {
 func (d *documents) masters(document *dta.Document, index uint32) map[identity.ServiceID]*master {
 	all := map[identity.ServiceID]*master{}
 	for _, s := range document.Services() {
-		m := &master{service: s}
+		m := &master{service: s, public: s.Public[index-1]}
 		share, err := d.vault.load(s.Generation)
-		if err == nil && (share.Index() != index || !share.PublicPin().Equal(s.Public[index-1])) {
+		if err == nil && (share.Index() != index || !share.PublicPin().Equal(m.public)) {
 			err = errOtherShare
 		}
 		if err != nil {

@@ -12,8 +12,9 @@ import (
 
 // Why a share was issued, as the log says it.
 const (
-	basisCode    = "code"
-	basisRenewal = "renewal"
+	basisCode       = "code"
+	basisRenewal    = "renewal"
+	basisSuccession = "succession"
 )
 
 // standing is what the authority holds about a device under a name.
@@ -23,9 +24,28 @@ type standing struct {
 	since    time.Time
 }
 
-func enrolmentOf(q *dta.Request) []any {
-	device := q.Device.Hash()
-	return []any{q.Key.Name.String(), string(q.Key.Purpose), serviceBytes(q.Key.Service), device[:]}
+// enrolment is the key of a row: a device, under a name, for a purpose of a
+// service or of none.
+type enrolment struct {
+	name    identity.Name
+	purpose identity.Purpose
+	service identity.ServiceID
+	device  identity.DeviceHash
+}
+
+func enrolmentOf(q *dta.Request) enrolment {
+	return enrolment{q.Key.Name, q.Key.Purpose, q.Key.Service, q.Device.Hash()}
+}
+
+// of returns the enrolment of the same device for another purpose.
+func (e enrolment) of(p identity.Purpose) enrolment {
+	e.purpose = p
+	return e
+}
+
+// args are the columns name, purpose, service and device.
+func (e enrolment) args() []any {
+	return []any{e.name.String(), string(e.purpose), serviceBytes(e.service), e.device[:]}
 }
 
 func serviceBytes(s identity.ServiceID) []byte {
@@ -38,16 +58,16 @@ func serviceBytes(s identity.ServiceID) []byte {
 // standing returns the enrolment of q's device for q's name and purpose.
 func (s *state) standing(ctx context.Context, q *dta.Request) (st standing, err error) {
 	err = s.db.Read(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		st, err = readStanding(ctx, tx, q)
+		st, err = readStanding(ctx, tx, enrolmentOf(q))
 		return err
 	})
 	return st, err
 }
 
-func readStanding(ctx context.Context, tx *sql.Tx, q *dta.Request) (st standing, err error) {
+func readStanding(ctx context.Context, tx *sql.Tx, e enrolment) (st standing, err error) {
 	var since int64
 	st.enrolled, err = found(tx.QueryRowContext(ctx, `SELECT enrolled, revoked FROM enrolments
-		WHERE name = ? AND purpose = ? AND service = ? AND device = ?`, enrolmentOf(q)...).Scan(&since, &st.revoked))
+		WHERE name = ? AND purpose = ? AND service = ? AND device = ?`, e.args()...).Scan(&since, &st.revoked))
 	st.since = time.UnixMicro(since)
 	return st, err
 }
@@ -69,16 +89,12 @@ func readReply(ctx context.Context, tx *sql.Tx, request [32]byte, now time.Time)
 
 // issuance is a share about to leave: what is committed before it does.
 type issuance struct {
-	now     time.Time
-	request *dta.Request
-	hash    [32]byte
-	code    *[32]byte // the hash of the one-time code; nil for a renewal
-	charged *tally    // taken back, as the try was a good one
-	limit   tally     // of the name's enrolments or the enrolment's renewals
-	reply   []byte
+	*claim
+	limit tally // of the name's enrolments or the enrolment's renewals
+	reply []byte
 }
 
-// record commits code, enrolment, log row and sealed reply in one transaction,
+// record commits evidence, enrolment, log row and sealed reply in one transaction,
 // and returns the reply to send: an earlier one, if the same request was
 // answered meanwhile. After an error nothing may be sent.
 func (s *state) record(ctx context.Context, i issuance) (reply []byte, err error) {
@@ -107,28 +123,51 @@ func (i issuance) entitle(ctx context.Context, tx *sql.Tx) error {
 	if err := i.limit.charge(ctx, tx, i.now); err != nil {
 		return err
 	}
-	st, err := readStanding(ctx, tx, i.request)
-	if err != nil {
+	e := enrolmentOf(i.Request)
+	st, err := readStanding(ctx, tx, e)
+	switch {
+	case err != nil:
 		return err
-	}
-	if st.revoked {
+	case st.revoked:
 		return problem.New(problem.Revoked, "")
-	}
-	if i.code == nil {
-		if !st.enrolled {
-			return problem.New(problem.NotEnrolled, "")
-		}
+	case st.enrolled && e.purpose == identity.MPin:
+		return problem.New(problem.AlreadyEnrolled, "")
+	case i.basis == basisRenewal && !st.enrolled:
+		return problem.New(problem.NotEnrolled, "")
+	case i.basis == basisRenewal:
 		return nil
 	}
-	if err := consumeCode(ctx, tx, *i.code, i.request.Key, i.now); err != nil {
+	if err := i.spend(ctx, tx); err != nil {
 		return err
 	}
 	if err := i.charged.refund(ctx, tx); err != nil {
 		return err
 	}
-	_, err = exec(ctx, tx, `INSERT INTO enrolments (name, purpose, service, device, enrolled) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (name, purpose, service, device) DO NOTHING`, append(enrolmentOf(i.request), micros(i.now))...)
-	return err
+	return e.enrol(ctx, tx, i.now)
+}
+
+// spend takes what the evidence shows: the code, which is used, or the right of the
+// old device, which must still be one.
+func (i issuance) spend(ctx context.Context, tx *sql.Tx) error {
+	if i.basis == basisSuccession {
+		return mayBeReplaced(ctx, tx, i.replaced())
+	}
+	return consumeCode(ctx, tx, i.code, i.Key, i.now)
+}
+
+// enrol adds the row, and for purpose mpin also that of its permits.
+func (e enrolment) enrol(ctx context.Context, tx *sql.Tx, now time.Time) error {
+	rows := []enrolment{e}
+	if e.purpose == identity.MPin {
+		rows = append(rows, e.of(identity.Permit))
+	}
+	for _, row := range rows {
+		if _, err := exec(ctx, tx, `INSERT INTO enrolments (name, purpose, service, device, enrolled) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (name, purpose, service, device) DO NOTHING`, append(row.args(), micros(now))...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // append writes log row and reply.
@@ -137,12 +176,8 @@ func (i issuance) append(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	q, basis := i.request, basisRenewal
-	if i.code != nil {
-		basis = basisCode
-	}
-	args := append([]any{last + 1, micros(i.now), i.hash[:], basis}, enrolmentOf(q)...)
-	args = append(args, int64(q.Key.Epoch.Start), int64(q.Key.Epoch.Length), q.Generation.Bytes())
+	args := append([]any{last + 1, micros(i.now), i.hash[:], i.basis}, enrolmentOf(i.Request).args()...)
+	args = append(args, int64(i.Key.Epoch.Start), int64(i.Key.Epoch.Length), i.Generation.Bytes())
 	if _, err := exec(ctx, tx, `INSERT INTO issuances (sequence, time, request, basis, name, purpose, service, device,
 		epoch_start, epoch_length, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...); err != nil {
 		return err

@@ -56,12 +56,61 @@ type Agreed struct {
 type Status struct {
 	Name   string       `json:"name"`
 	URL    string       `json:"url"`
+	Key    HexHash      `json:"key"` // Ed25519, of its card
 	Ready  bool         `json:"ready"`
 	Why    string       `json:"why,omitempty"` // why it is not ready
 	Clock  time.Time    `json:"clock"`
 	Issued int64        `json:"issued"` // shares in the log
 	Plans  []PlanStatus `json:"plans"`
 	Domain *DomainState `json:"domain,omitempty"`
+	// Services are the domain's login services, Operators those who approve here,
+	// Approvals what each of them has approved that waits.
+	Services  []ServiceState `json:"services"`
+	Operators []OperatorKey  `json:"operators"`
+	Approvals []Approval     `json:"approvals"`
+}
+
+// ServiceState is a login service and how far the delivery of its server key is.
+type ServiceState struct {
+	Name        string  `json:"name"`
+	Origin      string  `json:"origin"`
+	Service     HexHash `json:"service"`       // its identity
+	Generation  []byte  `json:"generation"`    // 40 bytes
+	Fingerprint HexHash `json:"fingerprint"`   // of its login server's card
+	Why         string  `json:"why,omitempty"` // why nothing is issued for it
+	Approved    int     `json:"approved"`      // operators who have approved the delivery
+	Needed      int     `json:"needed"`
+	Delivered   int     `json:"delivered"` // shares that the login server has fetched here
+}
+
+// OperatorKey is one of those who approve.
+type OperatorKey struct {
+	Name string  `json:"name"`
+	Key  HexHash `json:"key"` // Ed25519
+}
+
+// Approval is one that waits for a second, or for its use.
+type Approval struct {
+	Operator string    `json:"operator"`
+	Act      string    `json:"act"`     // server-key or operator
+	Subject  string    `json:"subject"` // name of the service or of who becomes an operator
+	Expires  time.Time `json:"expires"`
+}
+
+// OperatorEntry says whether somebody is an operator now, or how many of the
+// operators that are needed have approved it.
+type OperatorEntry struct {
+	Entered  bool `json:"entered"`
+	Approved int  `json:"approved"`
+	Needed   int  `json:"needed"`
+}
+
+// Approved says how many of the operators that are needed have approved that the
+// login server of a service fetches its share.
+type Approved struct {
+	Service  string `json:"service"`
+	Approved int    `json:"approved"`
+	Needed   int    `json:"needed"`
 }
 
 // PlanStatus is how far a plan is here: signed, running, confirmed, certified,

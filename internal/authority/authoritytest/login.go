@@ -2,10 +2,12 @@ package authoritytest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 
 	"milagro.dev/dta"
 	"milagro.dev/identity"
+	"milagro.dev/internal/authority"
 	"milagro.dev/internal/dkg"
 )
 
@@ -50,4 +52,63 @@ func (d *Domain) PlanService(card *dta.LoginCard) (*dkg.Plan, error) {
 		Schedules: []dkg.Schedule{{Purpose: identity.Permit, Length: permits}},
 		Service: &dkg.Service{DomainID: document.ID(), Name: card.Service, Origin: card.Origin, LoginKey: card.Bytes(),
 			Revision: document.Revision(), DocumentHash: document.Hash()}})
+}
+
+// ApproveLogin has two operators of every authority approve that the login server
+// of a service fetches its share of the server key, once.
+func (d *Domain) ApproveLogin(ctx context.Context, service string) error {
+	for _, m := range d.Members {
+		if err := m.ApproveLogin(ctx, service); err != nil {
+			return fmt.Errorf("%s: %w", m.Card.Name, err)
+		}
+	}
+	return nil
+}
+
+// ApproveLogin has the member's two operators approve one delivery.
+func (m *Member) ApproveLogin(ctx context.Context, service string) error {
+	operators, err := m.Operators(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := m.Service(ctx, service)
+	if err != nil {
+		return err
+	}
+	for _, key := range operators {
+		if _, err := m.Operator().Approve(ctx, key, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Service returns what the member says of a login service.
+func (m *Member) Service(ctx context.Context, name string) (authority.ServiceState, error) {
+	status, err := m.Operator().Status(ctx)
+	if err != nil {
+		return authority.ServiceState{}, err
+	}
+	for _, s := range status.Services {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return authority.ServiceState{}, fmt.Errorf("no service %s is served", name)
+}
+
+// Operators returns the keys of the member's first two operators, who are entered
+// when they are first asked for.
+func (m *Member) Operators(ctx context.Context) ([]ed25519.PrivateKey, error) {
+	for n := len(m.operators) + 1; n <= 2; n++ {
+		public, key, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := m.Operator().Enter(ctx, fmt.Sprintf("person %d", n), public); err != nil {
+			return nil, err
+		}
+		m.operators = append(m.operators, key)
+	}
+	return m.operators, nil
 }

@@ -2,6 +2,7 @@ package authoritytest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"net"
 	"net/http"
@@ -27,6 +28,7 @@ type Member struct {
 	protector custody.Protector
 	cancel    context.CancelFunc
 	over      chan error
+	operators []ed25519.PrivateKey
 }
 
 // newMember makes an authority and starts it.
