@@ -43,7 +43,7 @@ func newDomain(t *testing.T, threshold, n int) *domain {
 	return d
 }
 
-func testFields(t *testing.T, d *domain, threshold, n int) (Fields, *vss.Polynomial) {
+func testFields(t testing.TB, d *domain, threshold, n int) (Fields, *vss.Polynomial) {
 	t.Helper()
 	poly := vss.NewPolynomial(threshold)
 	f := Fields{
@@ -71,7 +71,7 @@ func testFields(t *testing.T, d *domain, threshold, n int) (Fields, *vss.Polynom
 	return f, poly
 }
 
-func testMaster(t *testing.T, indices []uint32, values []pairing.Secret) keys.Master {
+func testMaster(t testing.TB, indices []uint32, values []pairing.Secret) keys.Master {
 	t.Helper()
 	coefficients, err := vss.Lagrange(indices)
 	if err != nil {
