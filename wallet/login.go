@@ -282,14 +282,15 @@ func (w *Wallet) site(n identity.Name, service string) (site, error) {
 func (w *Wallet) ForgetLogin(ctx context.Context, n identity.Name, service string) error {
 	dir := w.loginDir(n, service)
 	path := filepath.Join(dir, loginFile)
-	if _, err := os.Lstat(path); missing(err) {
+	unlock, err := w.lock(ctx, dir)
+	if missing(err) {
 		return notRegistered(n, service)
 	}
-	unlock, err := w.lock(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	_, recordErr := os.Lstat(path)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fileError(dir, err)
@@ -301,6 +302,9 @@ func (w *Wallet) ForgetLogin(ctx context.Context, n identity.Name, service strin
 		if err := w.eraseKey(ctx, filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
+	}
+	if missing(recordErr) {
+		return notRegistered(n, service)
 	}
 	return w.disk.erase(path)
 }

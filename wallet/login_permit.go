@@ -64,7 +64,9 @@ func (w *Wallet) obtainPermit(ctx context.Context, d *domain, v *visit, epoch id
 	return w.obtain(ctx, &ask{domain: d, name: v.token.key.Name, device: v.token.key.Device, signer: v.signer,
 		purpose: identity.Permit, epoch: epoch, service: v.site.id, at: v.site.service.Name,
 		keep: func(g *dta.Grant) error {
-			return w.storePermit(context.WithoutCancel(ctx), v.token, storedKey{key: g.Key, private: g.Private})
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), localWait)
+			defer cancel()
+			return w.storePermit(ctx, v.token, storedKey{key: g.Key, private: g.Private})
 		}})
 }
 

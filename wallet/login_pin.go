@@ -65,7 +65,11 @@ func (w *Wallet) changePIN(ctx context.Context, q PINChange) (*Report, error) {
 	// An earlier change that came as far as its row bars another one, or has ended the
 	// old key already: it wants its own new PIN.
 	if a.record.Pending != "" && (errors.Is(err, problem.SuccessionPending) || errors.Is(err, problem.LoginRefused)) {
-		return w.conclusion(ctx, a, report, q.New)
+		report, completeErr := w.conclusion(ctx, a, report, q.New)
+		if errors.Is(completeErr, problem.RowRefused) {
+			return report, err // and that one was replaced by another
+		}
+		return report, completeErr
 	}
 	if err != nil {
 		return report, err

@@ -127,7 +127,7 @@ func (w *Wallet) prepare(ctx context.Context, n identity.Name, service string) (
 	acceptErr := w.acceptAny(ctx, d, views)
 	if errors.Is(acceptErr, ErrConflict) {
 		return site{}, acceptErr
-	}
+	} // else the count below tells
 	if d, err = w.domain(d.tls.Name); err != nil {
 		return site{}, err
 	}
@@ -135,20 +135,18 @@ func (w *Wallet) prepare(ctx context.Context, n identity.Name, service string) (
 	if err != nil {
 		return site{}, err
 	}
-	ready := 0
-	var errs []error
+	ready, need := 0, d.Published.Document.Threshold()
+	short := fmt.Errorf("%w: not so many authorities as are needed, %d, have a fresh document", dta.ErrThreshold, need)
 	for _, v := range views {
 		err := w.lists(v, at)
-		if v.authority.Index > 0 && err == nil {
+		if err != nil {
+			short = fmt.Errorf("%w; %s: %w", short, v.authority.URL, err)
+		} else if v.authority.Index > 0 {
 			ready++
 		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", v.authority.URL, err))
-		}
 	}
-	if need := d.Published.Document.Threshold(); ready < need {
-		return site{}, &advised{fmt.Errorf("%w: %d of the %d authorities that are needed are ready: %w", dta.ErrThreshold, ready, need, errors.Join(errs...)),
-			"no code was shown; 'milagro domain status' says how they are"}
+	if ready < need {
+		return site{}, &advised{short, "no code was shown; 'milagro domain status' says how they are"}
 	}
 	return at, nil
 }
@@ -229,7 +227,7 @@ func (w *Wallet) split(ctx context.Context, p *application) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &token{params: mpin.DefaultParams(), dir: filepath.Join(p.account.dir, p.id)}
+	t := &token{params: w.params, dir: filepath.Join(p.account.dir, p.id)}
 	t.key = identity.Key{Domain: p.site.domain.ID, Purpose: identity.MPin, Service: p.site.id, Name: p.account.record.Name, Device: device.Hash()}
 	rand.Read(t.salt[:])
 	factor, err := mpin.Stretch(p.pin, t.salt, t.params)

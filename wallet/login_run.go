@@ -76,7 +76,11 @@ func (w *Wallet) login(ctx context.Context, q LoginRequest) (*Statement, error) 
 	} else if !errors.Is(err, problem.LoginRefused) || a.record.Pending == "" {
 		return s, err
 	}
-	return w.complete(ctx, a, q.PIN)
+	s, completeErr := w.complete(ctx, a, q.PIN)
+	if errors.Is(completeErr, problem.RowRefused) {
+		return nil, err // a later change of PIN has replaced what was pending
+	}
+	return s, completeErr
 }
 
 // loginWith logs in with the active key of a.

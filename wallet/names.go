@@ -89,8 +89,8 @@ func (w *Wallet) showKey(d *domain, k identity.Key) HeldKey {
 	return HeldKey{Purpose: k.Purpose, Epoch: k.Epoch, Path: w.keyFile(k), Err: err}
 }
 
-// Forget erases everything the wallet has of a name: its keys, its enrolment
-// and, if the wallet made it, its device key. It is how a revoked device makes
+// Forget erases everything the wallet has of a name but its logins (ForgetLogin):
+// its keys, its enrolment and, if the wallet made it, its device key. It is how a revoked device makes
 // room for a new one. What is damaged is erased as well.
 func (w *Wallet) Forget(ctx context.Context, n identity.Name) error {
 	dir := w.nameDir(n)

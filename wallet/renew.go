@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -89,6 +90,7 @@ func (w *Wallet) renew(ctx context.Context, n identity.Name, which want) (*Repor
 			continue // the domain has ceased to issue such permits
 		}
 		if permits != nil {
+			report.Device = cmp.Or(report.Device, permits.Device)
 			report.Keys = append(report.Keys, permits.Keys...)
 		}
 		errs = append(errs, err)

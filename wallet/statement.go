@@ -3,6 +3,7 @@ package wallet
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func keyOfSet(keys []byte, headers []jose.Header) (*ecdsa.PublicKey, error) {
 	}
 	for _, k := range set.Key(headers[0].KeyID) {
 		public, ok := k.Key.(*ecdsa.PublicKey)
-		if ok && (k.Use == "" || k.Use == "sig") && (k.Algorithm == "" || k.Algorithm == string(jose.ES256)) {
+		if ok && public.Curve == elliptic.P256() && (k.Use == "" || k.Use == "sig") && (k.Algorithm == "" || k.Algorithm == string(jose.ES256)) {
 			return public, nil
 		}
 	}

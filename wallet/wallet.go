@@ -15,6 +15,7 @@ import (
 	"milagro.dev/dta"
 	"milagro.dev/identity"
 	"milagro.dev/internal/encoding"
+	"milagro.dev/mpin"
 )
 
 // Config says where a wallet lies and what it works with.
@@ -48,6 +49,7 @@ type Wallet struct {
 	client    *dta.Client
 	clock     func() time.Time
 	log       *slog.Logger
+	params    mpin.Params // of new tokens
 
 	mu      sync.Mutex // of domains
 	domains map[string]*domain
@@ -65,7 +67,7 @@ func open(c Config, d disk) (*Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Wallet{dir: dir, disk: d, deviceKey: c.DeviceKey, loginKey: c.LoginKey, clock: c.Clock, domains: map[string]*domain{},
+	w := &Wallet{dir: dir, disk: d, deviceKey: c.DeviceKey, loginKey: c.LoginKey, clock: c.Clock, params: mpin.DefaultParams(), domains: map[string]*domain{},
 		client: cmp.Or(c.Client, new(dta.Client)), log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
 	if w.clock == nil {
 		w.clock = time.Now
