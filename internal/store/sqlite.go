@@ -92,7 +92,11 @@ func openSQLite(ctx context.Context, cfg Config) (db *DB, err error) {
 	if err := quickCheck(ctx, db.writer); err != nil {
 		return db, err
 	}
-	return db, migrate(ctx, goose.DialectSQLite3, db.writer, cfg.Schema.Migrations)
+	if err := migrate(ctx, goose.DialectSQLite3, db.writer, cfg.Schema.Migrations); err != nil {
+		return db, err
+	}
+	db.group = newGroup(db.writer)
+	return db, nil
 }
 
 // probeSQLite needs no statement that writes: the transaction holds the lock

@@ -48,6 +48,7 @@ type DB struct {
 	lock   *os.File
 	writer *sql.DB
 	reader *sql.DB // on PostgreSQL the same as writer
+	group  *group  // who uses writer on SQLite; nil on PostgreSQL
 	// probe is what Check runs.
 	probe func(context.Context, *sql.Tx) error
 	// patience bounds a transaction; 0 leaves that to ctx.
@@ -95,6 +96,9 @@ func (db *DB) Path() string { return db.path }
 // Close waits for running transactions, closes the database and gives up the
 // lock.
 func (db *DB) Close() error {
+	if db.group != nil {
+		db.group.close()
+	}
 	err := errors.Join(db.reader.Close(), db.writer.Close())
 	if db.lock != nil {
 		err = errors.Join(err, db.lock.Close())

@@ -4,12 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
 )
@@ -17,7 +15,7 @@ import (
 // TestMain also plays the child processes of fault_test.go.
 func TestMain(m *testing.M) {
 	if role := os.Getenv("STORE_TEST_ROLE"); role != "" {
-		os.Exit(child(role, os.Getenv("STORE_TEST_PATH")))
+		os.Exit(child(role, Config{Path: os.Getenv("STORE_TEST_PATH"), URL: os.Getenv("STORE_TEST_URL"), Schema: sample()}))
 	}
 	os.Exit(m.Run())
 }
@@ -35,12 +33,12 @@ INSERT INTO counters (name, value) VALUES ('tries', 0);
 	return Schema{Name: "sample", Migrations: files}
 }
 
-func at(t *testing.T) Config {
+func at(t testing.TB) Config {
 	t.Helper()
 	return Config{Path: filepath.Join(t.TempDir(), "state.db"), Schema: sample()}
 }
 
-func created(t *testing.T, cfg Config) *DB {
+func created(t testing.TB, cfg Config) *DB {
 	t.Helper()
 	db, err := Create(t.Context(), cfg)
 	if err != nil {
@@ -57,7 +55,7 @@ func query(text string, args ...any) func(context.Context, *sql.Tx) error {
 	}
 }
 
-func value(t *testing.T, db *DB, query string) int {
+func value(t testing.TB, db *DB, query string) int {
 	t.Helper()
 	var n int
 	err := db.Read(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
@@ -69,28 +67,6 @@ func value(t *testing.T, db *DB, query string) int {
 	return n
 }
 
-func TestStateOutlivesClose(t *testing.T) {
-	cfg := at(t)
-	db := created(t, cfg)
-	if err := db.Write(t.Context(), query("UPDATE counters SET value = 7")); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if got := value(t, db, "SELECT value FROM counters"); got != 7 {
-		t.Fatalf("value %d after reopening, want 7", got)
-	}
-	if db.Path() != cfg.Path {
-		t.Fatalf("path %q", db.Path())
-	}
-}
-
 func TestEveryConnectionIsDurableAndChecksReferences(t *testing.T) {
 	db := created(t, at(t))
 	for name, pool := range map[string]*sql.DB{"writer": db.writer, "reader": db.reader} {
@@ -100,32 +76,6 @@ func TestEveryConnectionIsDurableAndChecksReferences(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q (%v)", name, pragma, got, want, err)
 			}
 		}
-	}
-}
-
-func TestFilesAreTheOwnersAlone(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	db := created(t, Config{Path: filepath.Join(dir, "a file?#%20.db"), Schema: sample()})
-	if err := db.Write(t.Context(), query("UPDATE counters SET value = 1")); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("directory has mode %v, %v", info.Mode(), err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has mode %v, %v", e.Name(), info.Mode(), err)
-		}
-		names = append(names, strings.TrimPrefix(e.Name(), "a file?#%20.db"))
-	}
-	if got := strings.Join(names, " "); got != " -shm -wal .lock" {
-		t.Errorf("files %q", got)
 	}
 }
 
@@ -183,147 +133,6 @@ func TestOneProcessServesOneFile(t *testing.T) {
 	again.Close()
 }
 
-func TestMigrationsAreAppliedOnceAndOnlyForward(t *testing.T) {
-	cfg := at(t)
-	created(t, cfg).Close()
-	cfg.Schema = sample("0002")
-	for range 2 {
-		db, err := Open(t.Context(), cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := value(t, db, "SELECT count(*) FROM pragma_table_info('counters')"); got != 3 {
-			t.Fatalf("%d columns, want 3", got)
-		}
-		db.Close()
-	}
-	before, _ := os.ReadFile(cfg.Path)
-	cfg.Schema = sample()
-	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrNewer) {
-		t.Fatalf("an older program opened it: %v", err)
-	}
-	if after, _ := os.ReadFile(cfg.Path); string(after) != string(before) {
-		t.Fatal("the refused file changed")
-	}
-}
-
-func TestBrokenMigrationChangesNothing(t *testing.T) {
-	cfg := at(t)
-	created(t, cfg).Close()
-	files := sample().Migrations.(fstest.MapFS)
-	files["0002_broken.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nCREATE TABLE half (a TEXT);\nSELECT no_such_function();\n")}
-	cfg.Schema.Migrations = files
-	if _, err := Open(t.Context(), cfg); err == nil {
-		t.Fatal("opened")
-	}
-	cfg.Schema = sample()
-	db, err := Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if got := value(t, db, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"); got != 0 {
-		t.Fatal("half a migration was kept")
-	}
-}
-
-func TestFunctionsErrorRollsBackAndComesBack(t *testing.T) {
-	db := created(t, at(t))
-	mine := errors.New("mine")
-	err := db.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "UPDATE counters SET value = 9"); err != nil {
-			return err
-		}
-		return mine
-	})
-	if err != mine {
-		t.Fatalf("error %v", err)
-	}
-	if got := value(t, db, "SELECT value FROM counters"); got != 0 {
-		t.Fatalf("value %d", got)
-	}
-}
-
-func TestPanicRollsBackAndFreesTheWriter(t *testing.T) {
-	db := created(t, at(t))
-	func() {
-		defer func() { recover() }()
-		db.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error { panic("bug") })
-	}()
-	if err := db.Check(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestCancelledWriteKeepsNothing(t *testing.T) {
-	db := created(t, at(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	err := db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE counters SET value = 9")
-		cancel()
-		return err
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v", err)
-	}
-	if got := value(t, db, "SELECT value FROM counters"); got != 0 {
-		t.Fatalf("value %d", got)
-	}
-}
-
-func TestReadCannotWriteAndDoesNotWait(t *testing.T) {
-	db := created(t, at(t))
-	if err := db.Read(t.Context(), query("UPDATE counters SET value = 1")); !errors.Is(err, ErrUnavailable) {
-		t.Fatalf("a read wrote: %v", err)
-	}
-	err := db.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "UPDATE counters SET value = 5"); err != nil {
-			return err
-		}
-		if got := value(t, db, "SELECT value FROM counters"); got != 0 {
-			return fmt.Errorf("a reader sees %d before the commit", got)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestConditionalUpdateSpendsEachTryOnce(t *testing.T) {
-	db := created(t, at(t))
-	const clients, limit = 50, 30
-	got := make(chan int, clients)
-	var wg sync.WaitGroup
-	for range clients {
-		wg.Go(func() {
-			var n int
-			err := db.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-				const spend = "UPDATE counters SET value = value + 1 WHERE name = 'tries' AND value < ? RETURNING value"
-				return tx.QueryRowContext(ctx, spend, limit).Scan(&n)
-			})
-			switch {
-			case err == nil:
-				got <- n
-			case !errors.Is(err, sql.ErrNoRows):
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	close(got)
-	seen := map[int]bool{}
-	for n := range got {
-		if seen[n] {
-			t.Errorf("try %d was given twice", n)
-		}
-		seen[n] = true
-	}
-	if len(seen) != limit {
-		t.Errorf("%d tries given, want %d", len(seen), limit)
-	}
-}
-
 func TestContendedTransactionRunsAgain(t *testing.T) {
 	db := created(t, at(t))
 	other, err := sql.Open("sqlite", "file:"+db.Path()+"?_txlock=immediate")
@@ -353,17 +162,28 @@ func TestContendedTransactionRunsAgain(t *testing.T) {
 	}
 }
 
-func BenchmarkWrite(b *testing.B) {
-	db, err := Create(b.Context(), Config{Path: filepath.Join(b.TempDir(), "state.db"), Schema: sample()})
-	if err != nil {
-		b.Fatal(err)
+func TestFilesAreTheOwnersAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	db := created(t, Config{Path: filepath.Join(dir, "a file?#%20.db"), Schema: sample()})
+	if err := db.Write(t.Context(), query("UPDATE counters SET value = 1")); err != nil {
+		t.Fatal(err)
 	}
-	defer db.Close()
-	n := 0
-	for b.Loop() {
-		if err := db.Write(b.Context(), insert(n)); err != nil {
-			b.Fatal(err)
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("directory has mode %v, %v", info.Mode(), err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v, %v", e.Name(), info.Mode(), err)
 		}
-		n++
+		names = append(names, strings.TrimPrefix(e.Name(), "a file?#%20.db"))
+	}
+	if got := strings.Join(names, " "); got != " -shm -wal .lock" {
+		t.Errorf("files %q", got)
 	}
 }

@@ -20,12 +20,16 @@ const attempts = 4
 // ctx ends in it, the transaction may have been kept: the caller acknowledges
 // nothing and lets the request be sent again.
 //
-// On SQLite fn sees and excludes every other write. On PostgreSQL others run
+// On SQLite fn sees and excludes every other write; those that wait share a
+// commit, and ctx is not watched while fn runs. On PostgreSQL others run
 // beside it (READ COMMITTED): what must not be spent twice is one conditional
 // UPDATE … RETURNING, DELETE … RETURNING or INSERT … ON CONFLICT, never a
 // SELECT and a decision. Callers write for the weaker one.
 // Errors: ErrUnavailable, ErrDamaged, those of ctx and of fn.
 func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
+	if db.group != nil {
+		return retry(ctx, func() error { return db.group.write(ctx, fn) })
+	}
 	return db.run(ctx, db.writer, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, fn)
 }
 
