@@ -20,9 +20,9 @@ const module = "milagro.dev/"
 var rows = map[string]int{
 	"cmd/milagro": 8, "bench": 8, "spec/generate": 8, "test/mutants": 8,
 
-	"internal/authority/authoritytest": 7,
+	"internal/authority/authoritytest": 7, "internal/login/logintest": 7,
 
-	"internal/authority": 6,
+	"internal/authority": 6, "internal/login": 6,
 
 	"wallet": 5, "internal/ceremony": 5,
 

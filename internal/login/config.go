@@ -1,0 +1,140 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"milagro.dev/identity"
+	"milagro.dev/internal/custody"
+)
+
+// Config says which login server to open and how it serves. Dir and Protector are
+// needed; the others have defaults.
+type Config struct {
+	// Dir is the directory that Init made.
+	Dir string
+	// Protector unseals the server's keys.
+	Protector custody.Protector
+	// Database is the URL of a PostgreSQL database (postgres://…), which several
+	// servers may share; empty stands for the SQLite file that Init made. It may
+	// hold a password and is shown nowhere.
+	Database string
+	// Domain is the pinned domain in DIR/wallet, by name or fingerprint; it may be
+	// empty if only one is pinned.
+	Domain string
+	// Name is who the server is over identity TLS (channel kind 1): a name enrolled
+	// in DIR/wallet. The zero Name serves no such channel.
+	Name identity.Name
+	// Clock tells the time; time.Now.
+	Clock func() time.Time
+	// Logger takes what happens, never a secret; without one it is dropped.
+	Logger *slog.Logger
+	// Peers makes requests to the authorities; a client with a timeout of ten
+	// seconds.
+	Peers *http.Client
+	// Mail says how owners of locked devices are told; without a host they are not.
+	Mail MailConfig
+	// Batching says whether logins that wait are verified together.
+	Batching Batching
+	// Start says where the database comes from.
+	Start Start
+	// Refresh is how often the server looks for a newer domain document; a minute.
+	Refresh time.Duration
+	// Sessions bounds the logins between their two passes; 100,000.
+	Sessions int
+	// AuditLife is how long the audit of who has a row is kept; 400 days.
+	AuditLife time.Duration
+}
+
+// Batching is how logins that arrive together are verified.
+type Batching uint8
+
+const (
+	// Batched verifies together what waits, up to mpin.MaxBatch.
+	Batched Batching = iota
+	// Singly verifies every login by itself.
+	Singly
+)
+
+// Start says what state a server finds when it is opened.
+type Start uint8
+
+const (
+	// Continued is the state that was served last.
+	Continued Start = iota
+	// Restored is a state from a backup, which has forgotten wrong PINs: every
+	// device starts one wrong PIN before its lock.
+	Restored
+)
+
+// TLS says how a mail server is spoken to.
+type TLS string
+
+const (
+	// StartTLS insists on STARTTLS: the zero TLS stands for it.
+	StartTLS TLS = "starttls"
+	// ImplicitTLS speaks TLS from the first byte.
+	ImplicitTLS TLS = "implicit"
+	// NoTLS is for a mail server on the same machine.
+	NoTLS TLS = "none"
+)
+
+// MailConfig says by which mail server owners are told of locks. A mail names
+// service, device and time and carries no secret.
+type MailConfig struct {
+	// Host of the SMTP server; without one no mail is sent.
+	Host string
+	// Port of it; 587, or 465 with ImplicitTLS, or 25 with NoTLS.
+	Port int
+	// From is the sender's address.
+	From string
+	// TLS is how the server is spoken to.
+	TLS TLS
+	// User and PasswordFile, a file of one line that only the owner reads, log in
+	// there; without a user nobody logs in.
+	User         string
+	PasswordFile string
+}
+
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Peers == nil {
+		c.Peers = &http.Client{Timeout: 10 * time.Second}
+	}
+	if c.Refresh == 0 {
+		c.Refresh = time.Minute
+	}
+	if c.Sessions == 0 {
+		c.Sessions = 100_000
+	}
+	if c.AuditLife == 0 {
+		c.AuditLife = 400 * 24 * time.Hour
+	}
+	return c
+}
+
+// check refuses what cannot be meant.
+func (c Config) check() error {
+	switch {
+	case c.Refresh < time.Millisecond:
+		return fmt.Errorf("a document refreshed every %s", c.Refresh)
+	case c.Sessions < 1:
+		return fmt.Errorf("at most %d sessions", c.Sessions)
+	case c.AuditLife < strangersLife:
+		return fmt.Errorf("an audit kept for %s: at least %s", c.AuditLife, strangersLife)
+	case c.Batching > Singly || c.Start > Restored:
+		return errors.New("batching or start is none of this package's")
+	case c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://"):
+		return errors.New("the database is no postgres:// URL") // not shown: it may hold a password
+	}
+	return nil
+}

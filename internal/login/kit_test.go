@@ -1,0 +1,102 @@
+package login_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"milagro.dev/identity"
+	"milagro.dev/internal/authority/authoritytest"
+	"milagro.dev/internal/login"
+	"milagro.dev/internal/login/logintest"
+	"milagro.dev/internal/problem"
+	"milagro.dev/mpin"
+)
+
+const (
+	alice = "acct:alice@example.org"
+	bob   = "acct:bob@example.org"
+	right = "472916"
+	wrong = "472961"
+)
+
+// clock is one that a test sets; it goes on by itself.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) Now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// noon returns a clock that is far from the ends of days and epochs.
+func noon() *clock {
+	c := new(clock)
+	c.forward(time.Until(time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)))
+	return c
+}
+
+// stage is a domain with a login server.
+type stage struct {
+	*logintest.Server
+	domain *authoritytest.Domain
+	clock  *clock
+	t      testing.TB
+}
+
+// newStage makes a 2 of 3 domain with a login server that edit, which may be nil,
+// has changed.
+func newStage(t testing.TB, edit func(*logintest.Config)) *stage {
+	t.Helper()
+	c := noon()
+	d := authoritytest.New(t, authoritytest.Config{Threshold: 2, Authorities: 3, Clock: c.Now})
+	cfg := logintest.Config{Domain: d, Published: d.Published, Login: login.Config{Clock: c.Now}}
+	if edit != nil {
+		edit(&cfg)
+	}
+	return &stage{Server: logintest.New(t, cfg), domain: d, clock: c, t: t}
+}
+
+func (s *stage) done(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// logsIn logs in with the right PIN, as it must.
+func (s *stage) logsIn(p *logintest.Person) mpin.FinishAnswer {
+	s.t.Helper()
+	answer, err := p.Login(s.t.Context(), right, mpin.Intent{})
+	if err != nil {
+		s.t.Fatalf("login of %v: %v", p.Name, err)
+	}
+	return answer
+}
+
+// fails logs in with a PIN and must be refused as everybody is.
+func (s *stage) fails(p *logintest.Person, pin string) {
+	s.t.Helper()
+	_, err := p.Login(s.t.Context(), pin, mpin.Intent{})
+	refused(s.t, err, problem.LoginRefused)
+}
+
+// refused fails the test unless err is a problem of this kind.
+func refused(t testing.TB, err error, kind problem.Kind) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Errorf("got %v, want %q", err, string(kind))
+	}
+}
+
+// device returns the row of a person.
+func (s *stage) device(p *logintest.Person) login.Device {
+	s.t.Helper()
+	l, err := s.Operator().List(context.WithoutCancel(s.t.Context()), p.Name)
+	s.done(err)
+	for _, d := range l.Devices {
+		if identity.DeviceHash(d.Device) == p.Device.Hash() {
+			return d
+		}
+	}
+	return login.Device{}
+}

@@ -1,0 +1,93 @@
+package login
+
+import (
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"milagro.dev/identity"
+)
+
+// Device is a row: a device that logs in under a name, unless it is locked or
+// revoked.
+type Device struct {
+	Name        string    `json:"name"`
+	Device      HexHash   `json:"device"`
+	ChannelKind uint8     `json:"channel_kind"`
+	Made        time.Time `json:"made"`
+	Accepted    time.Time `json:"accepted,omitzero"` // last accepted login
+	Tried       time.Time `json:"tried,omitzero"`    // last counted attempt
+	Streak      int       `json:"streak"`            // wrong PINs in a row
+	Total       int       `json:"total"`             // wrong PINs since enrolment
+	State       string    `json:"state"`             // active, locked, exhausted, revoked
+}
+
+// Listing is what the login server holds about names.
+type Listing struct {
+	Devices []Device `json:"devices"`
+	// More says that there are more than are listed: ask for one name.
+	More bool `json:"more,omitempty"`
+}
+
+// Revoked says how many devices a revocation ended.
+type Revoked struct {
+	Devices int `json:"devices"`
+}
+
+// Unlocked says how many devices were unlocked. An exhausted one has had its wrong
+// PINs for good: it is enrolled anew.
+type Unlocked struct {
+	Devices   int `json:"devices"`
+	Exhausted int `json:"exhausted,omitempty"`
+}
+
+// Decision is one entry of the audit.
+type Decision struct {
+	Time   time.Time `json:"time"`
+	Name   string    `json:"name"`
+	Device HexHash   `json:"device"`
+	Event  string    `json:"event"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Audit is what was decided, the newest first.
+type Audit struct {
+	Decisions []Decision `json:"decisions"`
+}
+
+// Status is how the login server is, for its operator.
+type Status struct {
+	Service     string            `json:"service"`
+	Origin      string            `json:"origin"`
+	Card        HexHash           `json:"card"` // fingerprint of the card
+	Ready       bool              `json:"ready"`
+	Why         string            `json:"why,omitempty"` // why it is not ready
+	Clock       time.Time         `json:"clock"`
+	Domain      string            `json:"domain,omitempty"`
+	Fingerprint identity.DomainID `json:"fingerprint,omitzero"`
+	Revision    uint64            `json:"revision,omitempty"`
+	Devices     int64             `json:"devices"`
+	Locked      int64             `json:"locked"`
+	Sessions    int64             `json:"sessions"`
+	Notices     int64             `json:"notices"` // that wait for an authority
+	Mails       int64             `json:"mails"`   // that wait for the mail server
+}
+
+// HexHash is 32 bytes that travel as 64 lower-case hexadecimal digits.
+type HexHash [32]byte
+
+// String returns the digits.
+func (h HexHash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText returns the digits.
+func (h HexHash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText reads exactly what MarshalText writes.
+func (h *HexHash) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != len(h) || hex.EncodeToString(b) != string(text) {
+		return errors.New("a hash is 64 lower-case hexadecimal digits")
+	}
+	*h = HexHash(b)
+	return nil
+}
