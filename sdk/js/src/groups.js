@@ -103,7 +103,7 @@ export function invert(k) {
 }
 
 const CURVE_TAGS = ['CHANNEL', 'DECRYPT', 'DOCUMENT', 'FRESH', 'MPIN', 'PERMIT', 'TEST'];
-const SCALAR_TAGS = ['IBS', 'DLEQ', 'POP'];
+const SCALAR_TAGS = ['IBS', 'DLEQ', 'POP', 'PIN', 'MPINY'];
 
 /**
  * H_X(m): hash to G1.
@@ -119,7 +119,7 @@ export function hashToG1(x, m) {
 
 /**
  * S_X(m): hash to scalar.
- * @param {string} x IBS, DLEQ or POP
+ * @param {string} x IBS, DLEQ, POP, PIN or MPINY
  * @param {Uint8Array} m
  * @returns {bigint} 0 < k < r
  */

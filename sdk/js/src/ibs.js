@@ -4,14 +4,15 @@ import { bytes, concat, lp, need, Refused, text } from './encoding.js';
 import {
   decodeG1, decodeG2, encodePoint, hashToScalar, mod, nonce, P2, pairingProductIsOne, times, timesPublic, weight, ZERO1,
 } from './groups.js';
-import { decodeEpoch, encodeEpoch, identityPoint, parseName } from './identity.js';
+import { decodeEpoch, encodeEpoch } from './epochs.js';
+import { identityPoint, parseName } from './identity.js';
 
 /**
  * @typedef {object} Signer who signs, and when
  * @property {Uint8Array} domainID by which the verifier pinned mpk
  * @property {string} name
  * @property {Uint8Array} device 32 bytes
- * @property {import('./identity.js').Epoch | Uint8Array} epoch
+ * @property {import('./epochs.js').Epoch | Uint8Array} epoch
  */
 
 function statement({ domainID, name, device, epoch }, U, message) {

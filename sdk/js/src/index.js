@@ -2,9 +2,23 @@
 
 export * from './encoding.js';
 export * from './groups.js';
+export * from './epochs.js';
 export * from './identity.js';
 export {
   combine, decodeGeneration, decodeMasterShare, encodeGeneration, encodeMasterShare, keyShare, lagrange, prove, split,
   verifyKey, verifyProof, verifyShare, verifyShares,
 } from './shares.js';
 export { sign, verify, verifyBatch } from './ibs.js';
+export { openEnvelope, readEnvelope, signEnvelope } from './envelope.js';
+export * from './device.js';
+export * from './document.js';
+export { newReplyKey, open, seal } from './hpke.js';
+export * from './pin.js';
+export * from './mpin.js';
+export { Attempt, loginKey } from './mpin-client.js';
+export * from './mpin-server.js';
+export * from './mpin-messages.js';
+export * from './enrolment.js';
+export * from './request.js';
+export * from './server-key.js';
+export * from './statement.js';

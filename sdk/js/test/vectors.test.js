@@ -1,19 +1,20 @@
 // Runs every file of spec/vectors that belongs to the pages of this package.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { bytesToHex as hex, hexToBytes as unhex } from '@noble/hashes/utils.js';
 import * as m from '../src/index.js';
 import { signWith } from '../src/ibs.js';
 import { proveWith } from '../src/shares.js';
-
-const DIR = new URL('../../../spec/vectors/', import.meta.url);
+import { DIR, runFile, same } from '../testing/vectors.js';
 
 // Of pages that this package does not implement.
-const OTHER_PAGES = ['ceremony.json', 'document.json', 'idtls.json', 'issuance.json'];
+const OTHER_PAGES = ['ceremony.json', 'idtls.json'];
 
-const same = (a, b) => assert.equal(a instanceof Uint8Array ? hex(a) : a, b);
+// Run by tests of their own.
+const OWN_TESTS = ['document.json', 'issuance.json', 'mpin.json'];
+
 const ZEROS = '00'.repeat(32);
 const signer = (c) => ({ domainID: unhex(c.domainID), name: c.name, device: unhex(c.device), epoch: unhex(c.epoch) });
 
@@ -150,30 +151,8 @@ const HANDLERS = { encoding, groups, names, devices, domains, epochs, points, sh
 
 test('every vector file is run, or ignored by name', () => {
   const found = readdirSync(DIR).filter((f) => f.endsWith('.json'));
-  for (const f of found) assert.ok(OTHER_PAGES.includes(f) || Object.hasOwn(HANDLERS, f.slice(0, -5)), `${f}: neither run nor ignored`);
+  for (const f of found) assert.ok([...OTHER_PAGES, ...OWN_TESTS].includes(f) || Object.hasOwn(HANDLERS, f.slice(0, -5)), `${f}: neither run nor ignored`);
   for (const name of Object.keys(HANDLERS)) assert.ok(found.includes(`${name}.json`), `${name}.json is missing`);
 });
 
-for (const [name, handler] of Object.entries(HANDLERS)) {
-  test(`vectors/${name}.json`, async (t) => {
-    const file = JSON.parse(readFileSync(new URL(`${name}.json`, DIR), 'utf8'));
-    assert.ok(file.accept.length > 0 && file.refuse.length > 0, 'no cases');
-    for (const [i, c] of file.accept.entries()) {
-      await t.test(`accept ${i} ${c.what ?? c.purpose ?? ''}`, () => {
-        assert.notEqual(handler(c, true), false, 'was refused');
-      });
-    }
-    for (const [i, c] of file.refuse.entries()) {
-      await t.test(`refuse ${i} ${c.what ?? c.purpose ?? ''}: ${c.reason}`, () => {
-        let result;
-        try {
-          result = handler(c, false);
-        } catch (e) {
-          assert.ok(e instanceof m.Refused, `refused by accident: ${e.stack}`);
-          return;
-        }
-        assert.equal(result, false, 'was accepted');
-      });
-    }
-  });
-}
+for (const [name, handler] of Object.entries(HANDLERS)) runFile(name, handler);

@@ -1,0 +1,187 @@
+// spec/mpin.md "Server key": how a login server asks for its shares of S, proves and combines them.
+
+import { bytes, concat, equal, field, H, lp, need, readLP, text, u32, u64 } from './encoding.js';
+import { openEnvelope, signEnvelope } from './envelope.js';
+import { open, seal } from './hpke.js';
+import { authorityIndex, generation as checkGeneration, holds, needTime, read } from './fields.js';
+import { decodeG1, decodeG2, encodePoint, P1, pairingProductIsOne, P2, times, ZERO2 } from './groups.js';
+import { lagrange } from './shares.js';
+
+const key = (v, what) => bytes(v, what, 32);
+
+/**
+ * @typedef {object} KeyRequest
+ * @property {Uint8Array} domainID
+ * @property {Uint8Array} serviceID
+ * @property {Uint8Array} generation 40 bytes
+ * @property {number} index
+ * @property {Uint8Array} replyKey 1216 bytes, made for this request
+ * @property {number|bigint} time
+ * @property {Uint8Array} nonce 32 bytes
+ */
+
+/**
+ * @param {KeyRequest} r
+ * @param {Uint8Array} secretKey Ed25519, of the login server
+ * @returns {Uint8Array} the envelope
+ */
+export function signKeyRequest(r, secretKey) {
+  const body = lp(
+    'milagro/v1 server key request', key(r.domainID, 'domainID'), key(r.serviceID, 'serviceID'), checkGeneration(r.generation),
+    u32(authorityIndex(r.index)), bytes(r.replyKey, 'reply key', 1216), u64(r.time), key(r.nonce, 'nonce'),
+  );
+  return signEnvelope(body, secretKey);
+}
+
+/**
+ * @param {Uint8Array} envelope
+ * @param {Uint8Array} loginServerKey
+ * @param {number|bigint} [now] when given, the time must be within ±300 s
+ * @returns {KeyRequest}
+ */
+export function openKeyRequest(envelope, loginServerKey, now) {
+  const [domainID, serviceID, generation, index, replyKey, time, nonce] = readLP(
+    openEnvelope(envelope, loginServerKey, 'server key request'), 'milagro/v1 server key request', [
+      read.id('domainID'), read.id('serviceID'), read.generation, read.index, field.bytes(1216, 'reply key'), field.u64,
+      read.id('nonce'),
+    ],
+  );
+  if (now !== undefined) needTime(time, now, 300n, 'server key request');
+  return { domainID, serviceID, generation, index, replyKey, time, nonce };
+}
+
+/**
+ * The info of HPKE, by which the answer is sealed to the reply key.
+ * @param {Uint8Array} domainID
+ * @param {number} index
+ * @param {Uint8Array} request the envelope
+ * @returns {Uint8Array}
+ */
+export const keyReplyInfo = (domainID, index, request) =>
+  lp('milagro/v1 seal', key(domainID, 'domainID'), u32(authorityIndex(index)), text('server key'), H(bytes(request, 'request')));
+
+/**
+ * @typedef {object} KeyShare
+ * @property {Uint8Array} domainID
+ * @property {Uint8Array} serviceID
+ * @property {Uint8Array} generation 40 bytes
+ * @property {number} index
+ * @property {Uint8Array} requestHash H(request)
+ * @property {Uint8Array} point s_i·P2, 96 bytes
+ */
+
+/**
+ * @param {KeyShare} s
+ * @param {Uint8Array} secretKey Ed25519, of the authority
+ * @returns {Uint8Array} the envelope
+ */
+export function signKeyShare(s, secretKey) {
+  decodeG2(s.point, 's_i·P2');
+  const body = lp(
+    'milagro/v1 server key share', key(s.domainID, 'domainID'), key(s.serviceID, 'serviceID'), checkGeneration(s.generation),
+    u32(authorityIndex(s.index)), key(s.requestHash, 'H(request)'), s.point,
+  );
+  return signEnvelope(body, secretKey);
+}
+
+/**
+ * Reads what an authority answered, after it was opened with the reply key.
+ * @param {Uint8Array} envelope
+ * @param {Uint8Array} authorityKey Ed25519
+ * @returns {KeyShare}
+ */
+export function openKeyShare(envelope, authorityKey) {
+  const [domainID, serviceID, generation, index, requestHash, point] = readLP(
+    openEnvelope(envelope, authorityKey, 'server key share'), 'milagro/v1 server key share', [
+      read.id('domainID'), read.id('serviceID'), read.generation, read.index, read.id('H(request)'),
+      field.bytes(96, 's_i·P2'),
+    ],
+  );
+  decodeG2(point, 's_i·P2');
+  return { domainID, serviceID, generation, index, requestHash, point };
+}
+
+/**
+ * @param {Uint8Array} signed of signKeyShare
+ * @param {Uint8Array} request the envelope
+ * @param {KeyRequest} asked what it holds
+ * @returns {Promise<Uint8Array>} sealed to the reply key
+ */
+export const sealKeyShare = (signed, request, asked) => seal(asked.replyKey, keyReplyInfo(asked.domainID, asked.index, request), signed);
+
+/**
+ * @param {Uint8Array} sealed the answer
+ * @param {Uint8Array} box the seed of the reply key, 32 bytes
+ * @param {Uint8Array} request the envelope that was sent
+ * @param {KeyRequest} asked what it holds
+ * @returns {Promise<Uint8Array>} the envelope of the share
+ */
+export const openKeyReply = (sealed, box, request, asked) => open(box, keyReplyInfo(asked.domainID, asked.index, request), sealed);
+
+/**
+ * Whether a share of S is true: e(P1, s_i·P2) = e(X_i, P2).
+ * @param {Uint8Array} point s_i·P2, 96 bytes
+ * @param {Uint8Array} X X_i of the domain document, 48 bytes
+ * @returns {boolean} false also when one is no point
+ */
+export const verifyKeyShare = (point, X) =>
+  holds(() => pairingProductIsOne([[P1, decodeG2(point, 's_i·P2')], [decodeG1(X, 'X_i').negate(), P2]]));
+
+/**
+ * Whether the answer to a request is accepted.
+ * @param {Uint8Array} envelope the answer, opened with the reply key
+ * @param {Uint8Array} request the envelope that was sent
+ * @param {Uint8Array} loginServerKey
+ * @param {Uint8Array} authorityKey Ed25519
+ * @param {Uint8Array} X X_i of the domain document, 48 bytes
+ * @returns {KeyShare}
+ */
+export function acceptKeyShare(envelope, request, loginServerKey, authorityKey, X) {
+  const asked = openKeyRequest(request, loginServerKey);
+  const share = openKeyShare(envelope, authorityKey);
+  need(equal(share.requestHash, H(request)), 'server key share: for another request');
+  need(equal(share.domainID, asked.domainID), 'server key share: of another domain');
+  need(equal(share.serviceID, asked.serviceID), 'server key share: of another service');
+  need(equal(share.generation, asked.generation), 'server key share: of another generation');
+  need(share.index === asked.index, 'server key share: of another authority');
+  need(verifyKeyShare(share.point, X), 'server key share: false');
+  return share;
+}
+
+/**
+ * Whether S is the server key of the master X: e(P1, S) = e(X, P2).
+ * @param {Uint8Array} S 96 bytes
+ * @param {Uint8Array} X 48 bytes
+ * @returns {boolean} false also when one is no point
+ */
+export const verifyServerKey = (S, X) => verifyKeyShare(S, X);
+
+/**
+ * S from verified shares.
+ * @param {{index: number, point: Uint8Array, generation?: Uint8Array}[]} shares of more than t, the first t count
+ * @param {number} t the threshold
+ * @param {Uint8Array} X the service's master, 48 bytes
+ * @returns {Uint8Array} S, 96 bytes
+ */
+export function combineServerKey(shares, t, X) {
+  need(Number.isSafeInteger(t) && t >= 1 && shares.length >= t, `${shares.length} shares, not ${t}`);
+  const all = shares.map((s) => authorityIndex(s.index));
+  need(new Set(all).size === all.length, 'two shares have the same index');
+  for (const { generation } of shares) {
+    const same = equal(generation ?? new Uint8Array(0), shares[0].generation ?? new Uint8Array(0));
+    need(same, 'shares of different generations');
+  }
+  const set = all.slice(0, t);
+  const points = shares.map((s) => decodeG2(s.point, 's_i·P2'));
+  const S = encodePoint(set.reduce((sum, i, at) => sum.add(times(points[at], lagrange(i, set))), ZERO2), 'S');
+  need(verifyServerKey(S, X), 'S: not of this master');
+  return S;
+}
+
+/**
+ * serviceID ‖ generation: what operators approve before a share of S is delivered.
+ * @param {Uint8Array} serviceID 32 bytes
+ * @param {Uint8Array} generation 40 bytes
+ * @returns {Uint8Array} 72 bytes
+ */
+export const deliverySubject = (serviceID, generation) => concat(key(serviceID, 'serviceID'), checkGeneration(generation));

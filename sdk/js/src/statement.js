@@ -1,0 +1,123 @@
+// spec/mpin.md "Statement": what a login server says of an accepted login, a JWT (RFC 7519) of ES256.
+
+import { p256 } from '@noble/curves/nist.js';
+import { bytes, H, need, readBase64, readText, Refused, text, toBigInt } from './encoding.js';
+import { channelKind } from './fields.js';
+import { formatFingerprint, parseFingerprint, parseName, parseOrigin, parseServiceName } from './identity.js';
+
+const LIFE = 300;
+const AMR = ['pin', 'pop'];
+const CLAIMS = ['iss', 'aud', 'sub', 'iat', 'exp', 'jti', 'auth_time', 'amr', 'milagro'];
+const OWN = ['domain', 'service', 'device', 'channel_kind'];
+
+/**
+ * Reads base64url without padding; unused bits that are not 0 are refused.
+ * @param {string} s
+ * @param {string} [what]
+ * @returns {Uint8Array}
+ */
+export function readBase64url(s, what = 'base64url') {
+  need(typeof s === 'string' && /^[A-Za-z0-9_-]*$/.test(s) && s.length % 4 !== 1, `${what}: not base64url without padding`);
+  const padded = s.replaceAll('-', '+').replaceAll('_', '/') + '='.repeat((4 - (s.length % 4)) % 4);
+  return readBase64(padded, what);
+}
+
+const base64url = (b) => btoa(String.fromCharCode(...b)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+
+const isObject = (v) => typeof v === 'object' && v !== null && !Array.isArray(v);
+
+function members(v, names, what) {
+  need(isObject(v), `${what}: not an object`);
+  for (const n of names) need(Object.hasOwn(v, n), `${what}: ${n} is missing`);
+  for (const n of Object.keys(v)) need(names.includes(n), `${what}: ${n} does not belong there`);
+}
+
+function readJSON(segment, what) {
+  const s = readText(readBase64url(segment, what), what);
+  try {
+    return JSON.parse(s);
+  } catch {
+    throw new Refused(`${what}: not JSON`);
+  }
+}
+
+/**
+ * A key of `GET /.well-known/jwks.json`.
+ * @param {object} jwk
+ * @returns {{kid: string, key: Uint8Array}} its RFC 7638 thumbprint, and 04 ‖ x ‖ y
+ */
+export function readJWK(jwk) {
+  need(isObject(jwk) && jwk.kty === 'EC' && jwk.crv === 'P-256', 'JWK: not a key of P-256');
+  const [x, y] = ['x', 'y'].map((c) => bytes(readBase64url(jwk[c], `JWK: ${c}`), `JWK: ${c}`, 32));
+  const key = Uint8Array.of(4, ...x, ...y);
+  try {
+    p256.Point.fromBytes(key).assertValidity();
+  } catch {
+    throw new Refused('JWK: no point of P-256');
+  }
+  const kid = base64url(H(text(`{"crv":"P-256","kty":"EC","x":"${jwk.x}","y":"${jwk.y}"}`)));
+  need(jwk.kid === undefined || jwk.kid === kid, 'JWK: kid is not the thumbprint');
+  return { kid, key };
+}
+
+function checkHeader(h) {
+  need(isObject(h), 'header: not an object');
+  need(h.alg === 'ES256', 'header: alg is not ES256');
+  need(h.typ === undefined || h.typ === 'JWT', 'header: another typ than JWT');
+  members(h, h.typ === undefined ? ['alg', 'kid'] : ['alg', 'typ', 'kid'], 'header');
+  need(typeof h.kid === 'string', 'header: kid is not a string');
+}
+
+// The claims as the page has them, whoever asks.
+function checkClaims(c) {
+  members(c, CLAIMS, 'statement');
+  need(c.iss === c.aud, 'statement: iss and aud differ');
+  parseOrigin(c.iss);
+  parseName(c.sub);
+  need(Number.isSafeInteger(c.iat) && c.iat >= 0, 'statement: iat is not a time');
+  need(c.exp === c.iat + LIFE, 'statement: exp is not iat + 300');
+  need(c.auth_time === c.iat, 'statement: auth_time is not iat');
+  bytes(readBase64url(c.jti, 'jti'), 'jti', 16);
+  need(Array.isArray(c.amr) && c.amr.length === 2 && c.amr.every((v, i) => v === AMR[i]), 'statement: amr is not ["pin","pop"]');
+  members(c.milagro, OWN, 'milagro');
+  parseFingerprint(c.milagro.domain);
+  parseServiceName(c.milagro.service);
+  need(/^[0-9a-f]{64}$/.test(c.milagro.device) && toBigInt(text(c.milagro.device)) > 0n, 'milagro: device is not 64 hex digits');
+  channelKind(c.milagro.channel_kind);
+}
+
+/**
+ * Verifies a statement.
+ * @param {string} jwt
+ * @param {{jwks: {keys: object[]}, origin: string, now: number, domainID?: Uint8Array, service?: string, skew?: number}} expected
+ *   what the reader knows: the keys and origin of the login server, the time; where given, the domain and the service.
+ *   skew is how many seconds iat may be ahead of now.
+ * @returns {object} the claims
+ */
+export function verifyStatement(jwt, { jwks, origin, now, domainID, service, skew = 0 }) {
+  need(typeof jwt === 'string', 'statement: not a string');
+  const segments = jwt.split('.');
+  need(segments.length === 3, `statement: ${segments.length} segments, not 3`);
+  const [head, payload, sig] = segments;
+  const header = readJSON(head, 'header');
+  checkHeader(header);
+  need(isObject(jwks) && Array.isArray(jwks.keys), 'JWKS: no keys');
+  const found = jwks.keys.map(readJWK).find((k) => k.kid === header.kid);
+  need(found, 'header: kid is of no key');
+  const signature = bytes(readBase64url(sig, 'signature'), 'signature', 64);
+  let good = false;
+  try {
+    good = p256.verify(signature, H(text(`${head}.${payload}`)), found.key, { prehash: false, lowS: false, format: 'compact' });
+  } catch {
+    // r or s out of range
+  }
+  need(good, 'statement: not signed by that key');
+  const claims = readJSON(payload, 'statement');
+  checkClaims(claims);
+  need(claims.iss === parseOrigin(origin), 'statement: of another origin');
+  need(claims.iat <= now + skew, 'statement: from the future');
+  need(now < claims.exp, 'statement: expired');
+  if (domainID) need(claims.milagro.domain === formatFingerprint(domainID), 'statement: of another domain');
+  if (service !== undefined) need(claims.milagro.service === service, 'statement: of another service');
+  return claims;
+}
