@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type planResult struct {
 	Resists     int          `json:"resists_bad"`
 	Epochs      []planEpoch  `json:"epochs"`
 	Flags       []string     `json:"flags"`
+	Service     *planService `json:"service,omitempty"` // of a login service's master
 	Authorities []planMember `json:"authorities"`
 	Warnings    []string     `json:"warnings"`
 }
@@ -40,50 +42,94 @@ type planMember struct {
 	Words       []string `json:"words"`
 }
 
+// planOptions are the flags of 'ceremony plan'.
+type planOptions struct {
+	domain, out     string
+	login, document string
+	threshold       uint32
+	epochs          map[string]string
+	flags           []string
+}
+
+func (o *planOptions) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.domain, "domain", "", "name of the trust domain, such as example.org (required without --document)")
+	f.Uint32Var(&o.threshold, "threshold", 0, "how many authorities make a key (default all; with --document its own)")
+	f.StringVar(&o.out, "out", "", "new file for the plan (required)")
+	f.StringToStringVar(&o.epochs, "epoch", nil, "length of a purpose's epochs (default channel=24h,decrypt=24h; with --login permit="+permitEpochs+")")
+	f.StringSliceVar(&o.flags, "flag", nil, "what the domain states of itself, such as shared-root")
+	f.StringVar(&o.login, "login", "", "card of a login server, to add its service to a domain")
+	f.StringVar(&o.document, "document", "", "the domain's document, with --login")
+}
+
 func ceremonyPlanCommand() *cobra.Command {
+	o := new(planOptions)
 	cmd := addJSON(&cobra.Command{
-		Use: "plan CARD…", Short: "write down who makes a master, and of what kind", Args: atLeastOne("CARD"),
-		Example: "  milagro ceremony plan --domain example.org --threshold 2 --out plan.txt alpha.card beta.card gamma.card",
+		Use: "plan [CARD…]", Short: "write down who makes a master, and of what kind", Args: o.checkCards,
+		Example: "  milagro ceremony plan --domain example.org --threshold 2 --out plan.txt alpha.card beta.card gamma.card\n  milagro ceremony plan --login login.card --document domain.json --out login-plan.txt",
 		Long: `Write a plan from the authorities' cards ('milagro dta card'); the first card is
 authority 1. Any --threshold of them will make a key: with all of them, the
-default, every single one must be subverted to forge a name, and none may be lost.`,
+default, every single one must be subverted to forge a name, and none may be lost.
+
+With --login the plan is for the master of a login service, and --document is the
+domain's document as it is served. The cards are those of its authorities, and are
+fetched from them if none are given.`,
 	})
-	domain := cmd.Flags().String("domain", "", "name of the trust domain, such as example.org (required)")
-	threshold := cmd.Flags().Uint32("threshold", 0, "how many authorities make a key (default all)")
-	out := cmd.Flags().String("out", "", "new file for the plan (required)")
-	epochs := cmd.Flags().StringToString("epoch", nil, "length of a purpose's epochs (default channel=24h,decrypt=24h)")
-	flags := cmd.Flags().StringSlice("flag", nil, "what the domain states of itself, such as shared-root")
+	o.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *domain == "" || *out == "" {
-			return usagef(cmd, "%s: --domain and --out are required", cmd.CommandPath())
+		if o.out == "" {
+			return usagef(cmd, "%s: --out is required", cmd.CommandPath())
 		}
-		terms := dkg.Terms{Kind: dkg.Public, Domain: *domain, Threshold: cmp.Or(*threshold, uint32(len(args))),
-			Flags: slices.Sorted(slices.Values(*flags))}
-		var err error
-		if terms.Schedules, err = planSchedules(*epochs); err != nil {
-			return usagef(cmd, "--epoch: %w", err)
-		}
-		if terms.Cards, err = readCards(cmd, args); err != nil {
-			return err
-		}
-		plan, err := dkg.NewPlan(terms)
+		plan, err := o.plan(cmd, args)
 		if err != nil {
 			return err
 		}
-		if err := writeNew(*out, 0o644, armour(plan.Bytes())); err != nil {
+		r, err := describePlan(plan)
+		if err != nil {
 			return err
 		}
-		note(cmd, "wrote %s: have each operator sign it with 'milagro ceremony sign'", *out)
-		return show(cmd, describePlan(plan))
+		if err := writeNew(o.out, 0o644, armour(plan.Bytes())); err != nil {
+			return err
+		}
+		note(cmd, "wrote %s: have each operator sign it with 'milagro ceremony sign'", o.out)
+		return show(cmd, r)
 	}
 	return cmd
 }
 
-func planSchedules(given map[string]string) ([]dkg.Schedule, error) {
-	lengths := map[string]string{"channel": "24h", "decrypt": "24h"}
-	for purpose, length := range given {
-		lengths[purpose] = length
+// checkCards wants a card at least, unless they can be fetched.
+func (o *planOptions) checkCards(cmd *cobra.Command, args []string) error {
+	if o.login != "" {
+		return nil
 	}
+	return atLeastOne("CARD")(cmd, args)
+}
+
+// plan makes the plan of a new domain, or of a service of one.
+func (o *planOptions) plan(cmd *cobra.Command, paths []string) (*dkg.Plan, error) {
+	if o.login != "" {
+		return o.loginPlan(cmd, paths)
+	}
+	if o.domain == "" || o.document != "" {
+		return nil, usagef(cmd, "%s: --domain is required, or --login and --document", cmd.CommandPath())
+	}
+	terms := dkg.Terms{Kind: dkg.Public, Domain: o.domain, Threshold: cmp.Or(o.threshold, uint32(len(paths))),
+		Flags: slices.Sorted(slices.Values(o.flags))}
+	var err error
+	if terms.Schedules, err = planSchedules(o.epochs, map[string]string{"channel": "24h", "decrypt": "24h"}); err != nil {
+		return nil, usagef(cmd, "--epoch: %w", err)
+	}
+	if terms.Cards, err = readCards(cmd, paths); err != nil {
+		return nil, err
+	}
+	return dkg.NewPlan(terms)
+}
+
+// planSchedules returns the lengths of epochs that were given, or else those of
+// lengths.
+func planSchedules(given, lengths map[string]string) ([]dkg.Schedule, error) {
+	lengths = maps.Clone(lengths)
+	maps.Copy(lengths, given)
 	var all []dkg.Schedule
 	for purpose, text := range lengths {
 		p, err := identity.ParsePurpose(purpose)
@@ -116,9 +162,13 @@ func readCards(cmd *cobra.Command, paths []string) ([]*dkg.Card, error) {
 	return cards, nil
 }
 
-func describePlan(p *dkg.Plan) planResult {
+func describePlan(p *dkg.Plan) (planResult, error) {
+	service, err := describeService(p)
+	if err != nil {
+		return planResult{}, err
+	}
 	hash := p.Hash()
-	r := planResult{Plan: hex.EncodeToString(hash[:]), Domain: p.Domain(), Threshold: p.Threshold(),
+	r := planResult{Plan: hex.EncodeToString(hash[:]), Domain: p.Domain(), Service: service, Threshold: p.Threshold(),
 		Survives: p.Size() - p.Threshold(), Resists: p.Threshold() - 1, Flags: p.Flags(), Warnings: p.Warnings()}
 	for _, s := range p.Schedules() {
 		r.Epochs = append(r.Epochs, planEpoch{Purpose: s.Purpose, Seconds: s.Length})
@@ -127,13 +177,16 @@ func describePlan(p *dkg.Plan) planResult {
 		card := describeCard(c)
 		r.Authorities = append(r.Authorities, planMember{Index: i + 1, Name: c.Name, URL: c.URL, Fingerprint: card.Fingerprint, Words: card.Words})
 	}
-	return r
+	return r, nil
 }
 
 // Text prints what an operator must know before he signs.
 func (r planResult) Text(w io.Writer) {
 	fmt.Fprintf(w, "domain %s: any %d of these %d authorities make a key\n", r.Domain, r.Threshold, len(r.Authorities))
 	fmt.Fprintf(w, "  it survives the loss of %d of them, and resists %d that are bad\n", r.Survives, r.Resists)
+	if r.Service != nil {
+		r.Service.Text(w)
+	}
 	for _, e := range r.Epochs {
 		fmt.Fprintf(w, "  keys for %s hold for epochs of %v\n", e.Purpose, time.Duration(e.Seconds)*time.Second)
 	}

@@ -19,6 +19,14 @@ type domainResult struct {
 	Threshold   int               `json:"threshold"`
 	StampDay    uint32            `json:"stamp_day,omitempty"`
 	Authorities []domainMember    `json:"authorities"`
+	Services    []domainService   `json:"services,omitempty"`
+}
+
+// domainService is a login service of a domain.
+type domainService struct {
+	Name        string `json:"name"`
+	Origin      string `json:"origin"`
+	Fingerprint string `json:"fingerprint"` // of its login server's card
 }
 
 type domainMember struct {
@@ -32,7 +40,7 @@ func ceremonyRunCommand() *cobra.Command {
 		Use: "run PLAN", Short: "carry a signed plan out", Args: exactly("PLAN"),
 		Example: "  milagro ceremony run plan.txt --out domain.json",
 		Long: `Carry the messages of a ceremony between the authorities of a plan that all have
-signed, until they serve the domain, and write its document. Nothing is trusted to
+signed, until they serve the domain, or its new login service, and write its document. Nothing is trusted to
 this command: run it anywhere, and again after a crash of anybody. When an authority
 cheats, it names it, writes a file that convicts it, and fails.`,
 	})
@@ -91,6 +99,9 @@ func describeDomain(p *dta.Published) domainResult {
 	for _, a := range d.Authorities() {
 		r.Authorities = append(r.Authorities, domainMember{Index: a.Index, Name: a.Name, URL: a.URL})
 	}
+	for _, s := range d.Services() {
+		r.Services = append(r.Services, domainService{Name: s.Name, Origin: s.Origin, Fingerprint: fmt.Sprintf("%x", s.CardFingerprint())})
+	}
 	return r
 }
 
@@ -102,4 +113,7 @@ func (r domainResult) Text(w io.Writer) {
 		fmt.Fprintf(w, "authority %d: %s (%s)\n", a.Index, a.Name, a.URL)
 	}
 	fmt.Fprintf(w, "any %d of them make a key\n", r.Threshold)
+	for _, s := range r.Services {
+		fmt.Fprintf(w, "login service %s at %s\n", s.Name, s.Origin)
+	}
 }

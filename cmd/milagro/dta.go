@@ -16,7 +16,7 @@ names may have its share of a key. All but init and card speak to the running
 'dta serve' through a socket in its directory, which only its owner can open.`,
 		"  milagro dta init --dir ./alpha --name \"Alpha Ltd\" --url https://dta.alpha.example\n  milagro dta serve --dir ./alpha --listen 127.0.0.1:7001",
 		dtaInitCommand(), dtaCardCommand(), dtaServeCommand(), dtaRegisterCommand(), dtaRevokeCommand(),
-		dtaListCommand(), dtaStatusCommand())
+		dtaListCommand(), dtaOperatorCommand(), dtaApproveCommand(), dtaStatusCommand())
 	g.PersistentFlags().String("dir", "", "the authority's directory (or "+dtaDirVariable+")")
 	return g
 }

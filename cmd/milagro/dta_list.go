@@ -50,10 +50,18 @@ func (r listResult) Text(w io.Writer) {
 		if e.Revoked {
 			state = "revoked"
 		}
-		rows = append(rows, []string{e.Name, e.Purpose, state, e.Enrolled.UTC().Format(time.RFC3339), e.Device.String()})
+		rows = append(rows, []string{e.Name, purposeText(e.Purpose, e.Service), state, e.Enrolled.UTC().Format(time.RFC3339), e.Device.String()})
 	}
 	for _, c := range r.Codes {
-		rows = append(rows, []string{c.Name, c.Purpose, "code waiting", c.Expires.UTC().Format(time.RFC3339), "-"})
+		rows = append(rows, []string{c.Name, purposeText(c.Purpose, c.Service), "code waiting", c.Expires.UTC().Format(time.RFC3339), "-"})
 	}
 	table(w, rows...)
+}
+
+// purposeText returns a purpose with the login service, if it is one's.
+func purposeText(purpose, service string) string {
+	if service == "" {
+		return purpose
+	}
+	return purpose + " " + service
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const codesHeader = "name,purpose,code,expires"
 
 type registerResult struct {
 	Purpose identity.Purpose         `json:"purpose"`
+	Service string                   `json:"service,omitempty"`
 	Expires time.Time                `json:"expires"`
 	Codes   []authority.Registration `json:"codes"`
 	Out     string                   `json:"out,omitempty"`
@@ -27,14 +29,15 @@ type registerResult struct {
 func dtaRegisterCommand() *cobra.Command {
 	cmd := addJSON(&cobra.Command{
 		Use: "register [NAME]", Short: "make one-time codes for names", Args: atMost("NAME"),
-		Example: "  milagro dta register spiffe://example.org/web --purpose channel --dir ./alpha\n  milagro dta register --from names.txt --expires 24h --out codes.csv --dir ./alpha",
+		Example: "  milagro dta register spiffe://example.org/web --purpose channel --dir ./alpha\n  milagro dta register --from names.txt --expires 24h --out codes.csv --dir ./alpha\n  milagro dta register acct:alice@example.org --purpose mpin --service login --dir ./alpha",
 		Long: `Make a one-time code at this authority for a name, or for each name in a file,
 one a line. Whoever shows the code, and shows those of the other authorities to
 them, gets the key of that name: hand it over by a way that you trust.
 
 With --out the codes go to a new file that only you can read, else to stdout.`,
 	})
-	purpose := cmd.Flags().String("purpose", string(identity.Channel), "channel or decrypt")
+	purpose := cmd.Flags().String("purpose", string(identity.Channel), "channel, decrypt, or mpin for a login")
+	service := cmd.Flags().String("service", "", "the login service that codes of purpose mpin are for")
 	from := cmd.Flags().String("from", "", "file with names, one a line ('-' for stdin)")
 	expires := cmd.Flags().Duration("expires", 24*time.Hour, "how long the codes are good for")
 	out := cmd.Flags().String("out", "", "new file for the codes, CSV")
@@ -47,6 +50,9 @@ With --out the codes go to a new file that only you can read, else to stdout.`,
 		if err != nil {
 			return usagef(cmd, "--purpose: %w", err)
 		}
+		if (p == identity.MPin) != (*service != "") {
+			return usagef(cmd, "%s: --service goes with --purpose mpin, and with no other", cmd.CommandPath())
+		}
 		if err := mustBeNew(*out); err != nil {
 			return err
 		}
@@ -54,15 +60,21 @@ With --out the codes go to a new file that only you can read, else to stdout.`,
 		if err != nil {
 			return err
 		}
-		r := registerResult{Purpose: p, Expires: time.Now().Add(*expires).UTC().Truncate(time.Second), Out: *out}
-		codes, err := operator.Register(cmd.Context(), names, p, r.Expires)
-		r.Codes = codes
-		if len(codes) == 0 {
+		r := registerResult{Purpose: p, Service: *service, Expires: time.Now().Add(*expires).UTC().Truncate(time.Second), Out: *out}
+		r.Codes, err = r.register(cmd.Context(), operator, names)
+		if len(r.Codes) == 0 {
 			return err
 		}
 		return errors.Join(r.deliver(cmd), err)
 	}
 	return cmd
+}
+
+func (r registerResult) register(ctx context.Context, operator *authority.Operator, names []identity.Name) ([]authority.Registration, error) {
+	if r.Purpose == identity.MPin {
+		return operator.RegisterLogin(ctx, names, r.Service, r.Expires)
+	}
+	return operator.Register(ctx, names, r.Purpose, r.Expires)
 }
 
 func namesToRegister(cmd *cobra.Command, args []string, from string) ([]identity.Name, error) {

@@ -15,7 +15,7 @@ func dtaStatusCommand() *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "status", Short: "say how the authority is", Args: exactly(),
 		Example: "  milagro dta status --dir ./alpha",
-		Long:    "Say whether the running authority is ready, which plans its operator signed, and which domain it serves.",
+		Long:    "Say whether the running authority is ready, which plans its operator signed, which domain it serves, and who approves what.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			operator, err := operatorOf(cmd)
 			if err != nil {
@@ -53,6 +53,28 @@ func (s statusResult) Text(w io.Writer) {
 		fmt.Fprintf(w, "serves %s %v\n  revision %d, %d of %d authorities make a key, %s\n",
 			d.Domain, d.Fingerprint, d.Revision, d.Threshold, d.Authorities, stampText(d.StampDay))
 	}
+	for _, service := range s.Services {
+		fmt.Fprintf(w, "login service %s at %s: %s\n", service.Name, service.Origin, serviceText(service))
+	}
+	for _, o := range s.Operators {
+		fmt.Fprintf(w, "operator %s\n", o.Name)
+	}
+	for _, a := range s.Approvals {
+		fmt.Fprintf(w, "%s has approved %s %s, until %s\n", a.Operator, a.Act, a.Subject, a.Expires.UTC().Format(time.RFC3339))
+	}
+}
+
+// serviceText says whether keys are issued for a service, and how far the delivery
+// of its server key is.
+func serviceText(s authority.ServiceState) string {
+	state := "issues keys"
+	if s.Why != "" {
+		state = "issues none, " + s.Why
+	}
+	if s.Approved > 0 {
+		state += "; server key: " + approvalText(s.Approved, s.Needed)
+	}
+	return fmt.Sprintf("%s; server key fetched %d times", state, s.Delivered)
 }
 
 // stampText says for which day a document is stamped; 0 is none.
