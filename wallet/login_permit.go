@@ -10,16 +10,17 @@ import (
 	"milagro.dev/identity"
 )
 
-// RenewPermits obtains, by the device key alone, the permits of the current and
-// of the next epoch, as far as the wallet has them not. No permit logs in without
-// the PIN. The report comes with the error too; errors wrap ErrNotRegistered and
+// RenewPermits asks, by the device key alone, for the permits of the current and of
+// the next epoch, as far as the wallet has them not; if it has both, for the later one
+// all the same, so that the report shows who would still renew. No permit logs in
+// without the PIN. The report comes with the error too; errors wrap ErrNotRegistered and
 // dta.ErrThreshold.
 func (w *Wallet) RenewPermits(ctx context.Context, n identity.Name, service string) (*Report, error) {
 	a, err := w.account(n, service)
 	if err != nil {
 		return nil, err
 	}
-	r, err := w.renewPermits(ctx, a, a.record.key(), due)
+	r, err := w.renewPermits(ctx, a, a.record.key(), latest)
 	if err != nil {
 		err = fmt.Errorf("renew permits of %v at %s: %w", n, service, err)
 	}
