@@ -9,23 +9,23 @@ import (
 	"milagro.dev/internal/custody"
 )
 
-// unsealFile is the key file in an authority's directory when nothing else was
+// unsealFile is the key file in a directory when nothing else was
 // asked for.
 const unsealFile = "unseal.key"
 
-// seal says what protects an authority's secrets at rest: a file each, by path.
+// seal says what protects the secrets of an authority or login server at rest: a file each, by path.
 type seal struct {
 	PassphraseFile string `toml:"passphrase_file"`
 	KeyFile        string `toml:"key_file"`
 }
 
 func (s *seal) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.PassphraseFile, "passphrase-file", "", "file with the passphrase that seals the authority's secrets")
-	cmd.Flags().StringVar(&s.KeyFile, "key-file", "", "key file that seals the authority's secrets (default DIR/"+unsealFile+")")
+	cmd.Flags().StringVar(&s.PassphraseFile, "passphrase-file", "", "file with the passphrase that seals the secrets in the directory")
+	cmd.Flags().StringVar(&s.KeyFile, "key-file", "", "key file that seals the secrets in the directory (default DIR/"+unsealFile+")")
 	cmd.MarkFlagsMutuallyExclusive("passphrase-file", "key-file")
 }
 
-// open returns the protector of an authority that exists in dir.
+// open returns the protector of what exists in dir.
 func (s seal) open(dir string) (custody.Protector, error) {
 	if s.PassphraseFile != "" {
 		return custody.FromPassphraseFile(s.PassphraseFile)
@@ -33,12 +33,12 @@ func (s seal) open(dir string) (custody.Protector, error) {
 	path := s.keyFile(dir)
 	p, err := custody.FromKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = withHint(err, "if the authority was made with a passphrase or with another key file, name it: --passphrase-file or --key-file")
+		err = withHint(err, "if the directory was made with a passphrase or with another key file, name it: --passphrase-file or --key-file")
 	}
 	return p, err
 }
 
-// create returns the protector of a new authority and, when it made one, the
+// create returns the protector of a new directory and, when it made one, the
 // path of a new key file.
 func (s seal) create(dir string) (p custody.Protector, made string, err error) {
 	if s.PassphraseFile != "" {
