@@ -64,6 +64,23 @@ func startChild(name, log string, args ...string) (*child, error) {
 	return c, nil
 }
 
+// runChild runs this program with args, until it is done.
+func runChild(ctx context.Context, name, log string, args ...string) error {
+	process, err := startChild(name, log, args...)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-process.over:
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), process.stop())
+	}
+	if process.err != nil {
+		return process.failure()
+	}
+	return nil
+}
+
 // stop ends the child and waits for its end.
 func (c *child) stop() error {
 	c.stdin.Close() // fails when the child is gone already

@@ -34,8 +34,9 @@ func demoCommand() *cobra.Command {
 		Example: "  milagro demo\n  milagro demo --json",
 		Long: `Make two trust domains on this machine, one whose three authorities are all needed
 and one where any two of three do, and show what they are good for: services that
-talk, a wrong name refused, a lying authority named, one that is down, epochs that
-pass under traffic, a device revoked. The exit status is 0 only if every step held.`,
+talk, a wrong name refused, a person who logs in with a PIN and what a thief of the
+device gets, a lying authority named, authorities that are down, epochs that pass
+under traffic, a device revoked. The exit status is 0 only if every step held.`,
 	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		dir, err := os.MkdirTemp("", "milagro-demo-")
@@ -69,7 +70,7 @@ func (s demoStep) print(w io.Writer) {
 	if !s.OK {
 		mark = "FAIL"
 	}
-	fmt.Fprintf(w, "%s %-27s %6.1f s  %s\n", mark, s.Name, float64(s.Ms)/1000, s.Detail)
+	fmt.Fprintf(w, "%s %-34s %6.1f s  %s\n", mark, s.Name, float64(s.Ms)/1000, s.Detail)
 }
 
 // Text prints the last line: the steps were printed as they ended.
@@ -105,6 +106,14 @@ func (d *demo) tour(ctx context.Context, tell func(demoStep)) demoResult {
 		{"enrol-service", d.enrolService},
 		{"channel", d.channel},
 		{"channel-wrong-name-refused", d.wrongName},
+		{"mpin-ceremony", d.mpinCeremony},
+		{"enrol-person", d.enrolPerson},
+		{"login", d.personLogin},
+		{"login-wrong-pin-refused", d.wrongPIN},
+		{"login-lockout", d.lockout},
+		{"permit-renewed-without-pin", d.permitRenewed},
+		{"stolen-device-without-pin-refused", d.stolenDevice},
+		{"pin-changed", d.pinChanged},
 		{"lying-authority-named", d.lyingAuthority},
 		{"authority-down", d.authorityDown},
 		{"epochs", d.epochs},
@@ -134,6 +143,7 @@ func (d *demo) stop() error {
 	for _, c := range d.services {
 		errs = append(errs, c.stop())
 	}
+	errs = append(errs, d.login.stop())
 	http.DefaultClient.CloseIdleConnections()
 	for _, t := range []*town{d.three, d.two} {
 		if t != nil {

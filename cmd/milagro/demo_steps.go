@@ -26,6 +26,7 @@ type demo struct {
 	three    *town // of three authorities all are needed
 	two      *town // any two of three do; epochs are short
 	services []*child
+	login    *gatehouse // of three
 	wallet   *wallet.Wallet
 	api      string // address of the service in three
 	apiTwo   string // and of that in two
@@ -185,13 +186,15 @@ func (d *demo) lyingAuthority(ctx context.Context) (string, error) {
 		d.restart(ctx, d.two, 2)
 }
 
-// restart serves a member honestly again.
-func (d *demo) restart(ctx context.Context, t *town, at int) error {
-	if err := t.members[at].stop(); err != nil {
-		return err
-	}
-	if err := t.members[at].start(ctx); err != nil {
-		return err
+// restart serves members honestly again.
+func (d *demo) restart(ctx context.Context, t *town, which ...int) error {
+	for _, at := range which {
+		if err := t.members[at].stop(); err != nil {
+			return err
+		}
+		if err := t.members[at].start(ctx); err != nil {
+			return err
+		}
 	}
 	return t.ready(ctx)
 }
@@ -219,6 +222,12 @@ func (d *demo) authorityDown(ctx context.Context) (string, error) {
 	if _, err := d.callAPI(ctx); err != nil {
 		return "", fmt.Errorf("channel while an authority is down: %w", err)
 	}
-	return fmt.Sprintf("2 of 3 goes on (%s); 3 of 3 refuses to enrol (%s), and its channels go on", outcomes(goesOn), dta.ErrThreshold),
-		errors.Join(d.restart(ctx, d.two, 1), d.restart(ctx, d.three, 1))
+	if err := errors.Join(d.three.members[0].stop(), d.three.members[2].stop()); err != nil {
+		return "", err
+	}
+	if _, err := d.logIn(ctx, d.wallet, demoNewPIN); err != nil {
+		return "", fmt.Errorf("login while all authorities are down: %w", err)
+	}
+	return fmt.Sprintf("2 of 3 goes on (%s); 3 of 3 refuses to enrol (%s), and its channels go on; with all authorities stopped people still log in",
+		outcomes(goesOn), dta.ErrThreshold), errors.Join(d.restart(ctx, d.two, 1), d.restart(ctx, d.three, 0, 1, 2))
 }

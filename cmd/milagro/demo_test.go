@@ -11,7 +11,9 @@ import (
 )
 
 // demoSteps are a contract: programs that read --json look for them.
-var demoSteps = []string{"ceremony", "enrol-service", "channel", "channel-wrong-name-refused", "lying-authority-named",
+var demoSteps = []string{"ceremony", "enrol-service", "channel", "channel-wrong-name-refused",
+	"mpin-ceremony", "enrol-person", "login", "login-wrong-pin-refused", "login-lockout", "permit-renewed-without-pin",
+	"stolen-device-without-pin-refused", "pin-changed", "lying-authority-named",
 	"authority-down", "epochs", "revoked"}
 
 func TestDemoHolds(t *testing.T) {
@@ -78,7 +80,7 @@ func TestDemoVerdictIsThatOfItsSteps(t *testing.T) {
 	var out strings.Builder
 	demoStep{Name: "channel", OK: false, Ms: 1200, Detail: "no"}.print(&out)
 	demoResult{Steps: []demoStep{{OK: true, Ms: 500}, {Ms: 1500}}}.Text(&out)
-	if want := "FAIL channel                        1.2 s  no\n1 of 2 steps held, in 2.0 s\n"; out.String() != want {
+	if want := "FAIL channel                               1.2 s  no\n1 of 2 steps held, in 2.0 s\n"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

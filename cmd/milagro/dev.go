@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"milagro.dev/dta"
 	"milagro.dev/identity"
+	"milagro.dev/internal/login"
 	"milagro.dev/internal/webserver"
 	"milagro.dev/wallet"
 )
@@ -31,15 +32,17 @@ type devState struct {
 	Web         string   `json:"web"`
 	API         string   `json:"api"`
 	Page        string   `json:"page"`
+	Login       string   `json:"login"`
+	Channel     string   `json:"login_channel"` // of the login server over identity TLS
 }
 
 func devCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "dev", Short: "run a whole trust domain on this machine", Args: exactly(),
 		Example: "  milagro dev\n  milagro dev --authorities 5 --threshold 3 --dir ./domain",
-		Long: `Start authorities in processes of their own, hold a ceremony, and let two services
-talk over identity TLS: spiffe://dev.example/web calls spiffe://dev.example/api every
-second. A line that begins with 'ready' says that everything answers; the lines before
+		Long: `Start authorities in processes of their own, hold a ceremony, let two services talk over
+identity TLS (spiffe://dev.example/web calls spiffe://dev.example/api every second), and
+run a login server at which acct:you@dev.example can register with a PIN. A line that begins with 'ready' says that everything answers; the lines before
 it say what runs where, and what to try. Ctrl-C stops everything.`,
 	}
 	n := cmd.Flags().Int("authorities", 3, "how many authorities")
@@ -72,6 +75,7 @@ type dev struct {
 	dir      string
 	state    devState
 	town     *town
+	login    *gatehouse
 	services []*child // api, then web
 }
 
@@ -100,7 +104,11 @@ func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
 				"choose another --dir for another domain")
 		}
 	}
+	if d.state.Login == "" {
+		return withHint(fmt.Errorf("%s: it was made before there was a login server", path), "choose another --dir")
+	}
 	d.town = newTown(d.dir, devDomain, d.state.Threshold, 86_400, d.state.Authorities)
+	d.login = d.town.newGatehouse(d.state.Login)
 	return nil
 }
 
@@ -111,11 +119,12 @@ func (d *dev) create(n, threshold int) error {
 	if n < 2 || n > dta.MaxAuthorities || threshold < 2 || threshold > n {
 		return fmt.Errorf("%d of %d authorities: there are 2 to %d, and 2 to all of them make a key", threshold, n, dta.MaxAuthorities)
 	}
-	addresses, err := webserver.FreeAddresses(n + 3)
+	addresses, err := webserver.FreeAddresses(n + 5)
 	if err != nil {
 		return err
 	}
-	d.state = devState{Threshold: threshold, Authorities: addresses[:n], Web: addresses[n], API: addresses[n+1], Page: addresses[n+2]}
+	d.state = devState{Threshold: threshold, Authorities: addresses[:n], Web: addresses[n], API: addresses[n+1], Page: addresses[n+2],
+		Login: addresses[n+3], Channel: addresses[n+4]}
 	b, err := json.MarshalIndent(d.state, "", "  ")
 	if err != nil {
 		return err
@@ -129,6 +138,9 @@ func (d *dev) create(n, threshold int) error {
 // run starts everything, says so, and waits for the end.
 func (d *dev) run(ctx context.Context) error {
 	if err := d.town.start(ctx); err != nil {
+		return err
+	}
+	if err := d.openLogin(ctx); err != nil {
 		return err
 	}
 	you, err := d.enrolAll(ctx)
@@ -168,7 +180,7 @@ func (d *dev) enrolAll(ctx context.Context) (*wallet.Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	codes, err := d.codes(ctx, "you")
+	codes, err := d.codes(ctx, "you", d.walletDir("you"))
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +188,7 @@ func (d *dev) enrolAll(ctx context.Context) (*wallet.Wallet, error) {
 }
 
 func (d *dev) service(ctx context.Context, path string, args ...string) error {
-	codes, err := d.codes(ctx, path)
+	codes, err := d.codes(ctx, path, d.walletDir(path))
 	if err != nil {
 		return err
 	}
@@ -192,9 +204,9 @@ func (d *dev) service(ctx context.Context, path string, args ...string) error {
 // codes writes the one-time codes for a name into a file that who enrols
 // removes at the end: as long as it is there, the name is not enrolled, and new
 // codes take the place of those that an interrupted start may have half used.
-func (d *dev) codes(ctx context.Context, path string) (string, error) {
+func (d *dev) codes(ctx context.Context, path, walletDir string) (string, error) {
 	file := filepath.Join(d.dir, path+".codes")
-	w, err := wallet.Open(wallet.Config{Dir: d.walletDir(path)})
+	w, err := wallet.Open(wallet.Config{Dir: walletDir})
 	if err != nil {
 		return "", err
 	}
@@ -205,18 +217,23 @@ func (d *dev) codes(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return file, replaceCodes(file, codes)
+}
+
+// replaceCodes writes a file with codes in place of the one there, if there is one.
+func replaceCodes(file string, codes map[uint32]dta.Code) error {
 	var b bytes.Buffer
 	for _, code := range codes {
 		fmt.Fprintln(&b, code.Canonical())
 	}
-	fresh := filepath.Join(d.dir, path+".new")
+	fresh := file + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
+		return err
 	}
 	if err := writeNew(fresh, 0o600, b.Bytes()); err != nil {
-		return "", err
+		return err
 	}
-	return file, os.Rename(fresh, file)
+	return os.Rename(fresh, file)
 }
 
 // watch ends when a child does.
@@ -246,6 +263,9 @@ func (d *dev) watch(ctx context.Context) error {
 
 func (d *dev) children() []*child {
 	all := slices.Clone(d.services)
+	if d.login.process != nil {
+		all = append(all, d.login.process)
+	}
 	for _, m := range d.town.members {
 		if m.process != nil {
 			all = append(all, m.process)
@@ -261,7 +281,7 @@ func (d *dev) stop() error {
 		errs = append(errs, c.stop())
 	}
 	http.DefaultClient.CloseIdleConnections()
-	return errors.Join(append(errs, d.town.stop())...)
+	return errors.Join(append(errs, d.login.stop(), d.town.stop())...)
 }
 
 func (d *dev) walletDir(path string) string { return filepath.Join(d.dir, "wallets", path) }
@@ -276,7 +296,9 @@ func (d *dev) explain() {
 	rows = append(rows,
 		[]string{d.town.name("api").String(), "https://" + d.state.API + "/ (identity TLS)", d.walletDir("api")},
 		[]string{d.town.name("web").String(), "https://" + d.state.Web + "/ (identity TLS)", d.walletDir("web")},
-		[]string{"its last call to api", "http://" + d.state.Page + "/", "-"})
+		[]string{"its last call to api", "http://" + d.state.Page + "/", "-"},
+		[]string{"login server", d.login.origin(), d.login.dir},
+		[]string{d.town.name(townService).String(), "https://" + d.state.Channel + " (identity TLS)", login.WalletDir(d.login.dir)})
 	fmt.Fprintf(d.out, "trust domain %s, %d of %d authorities make a key\n%v\n\n", devDomain, d.state.Threshold, len(d.town.members), d.town.fingerprint())
 	table(d.out, rows...)
 	fmt.Fprintf(d.out, "\ntry:\n")
@@ -286,19 +308,24 @@ func (d *dev) explain() {
 	fmt.Fprintln(d.out)
 }
 
-// commands returns five commands that work when pasted into a shell.
+// commands returns commands that work when pasted into a shell; that to register asks
+// for a PIN and works once, like its codes.
 func (d *dev) commands() []string {
 	self, err := os.Executable()
 	if err != nil {
 		self = "milagro"
 	}
-	you := d.town.name("you").String()
+	you, person := d.town.name("you").String(), d.town.person("you").String()
 	lines := [][]string{
 		{"domain", "status", devDomain, "--dir", d.walletDir("you")},
 		{"curl", "--as", you, "--to", d.town.name("api").String(), "https://" + d.state.API + "/", "--dir", d.walletDir("you")},
 		{"renew", you, "--dir", d.walletDir("you")},
 		{"dta", "register", d.town.name("laptop").String(), "--purpose", string(identity.Channel), "--dir", d.town.members[0].dir},
 		{"ceremony", "verify", d.domainFile(), "--fingerprint", d.town.fingerprint().String()},
+		{"mpin", "register", person, "--codes", d.personFile(), "--dir", d.walletDir("you")},
+		{"mpin", "login", person, "--dir", d.walletDir("you")},
+		{"mpin", "whoami", "--dir", d.walletDir("you")},
+		{"login", "list", "--dir", d.login.dir},
 	}
 	var commands []string
 	for _, words := range lines {

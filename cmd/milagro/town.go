@@ -65,19 +65,7 @@ func (m *member) start(ctx context.Context) error {
 
 // init makes the keys in a process of their own.
 func (m *member) init(ctx context.Context) error {
-	process, err := startChild("dta init", m.log, "dta", "init", "--dir", m.dir, "--name", m.name, "--url", m.url())
-	if err != nil {
-		return err
-	}
-	select {
-	case <-process.over:
-	case <-ctx.Done():
-		return errors.Join(ctx.Err(), process.stop())
-	}
-	if process.err != nil {
-		return process.failure()
-	}
-	return nil
+	return runChild(ctx, "dta init", m.log, "dta", "init", "--dir", m.dir, "--name", m.name, "--url", m.url())
 }
 
 // run starts the authority's process and waits until it answers.
