@@ -40,9 +40,9 @@ func ceremonyRunCommand() *cobra.Command {
 		Use: "run PLAN", Short: "carry a signed plan out", Args: exactly("PLAN"),
 		Example: "  milagro ceremony run plan.txt --out domain.json",
 		Long: `Carry the messages of a ceremony between the authorities of a plan that all have
-signed, until they serve the domain, or its new login service, and write its document. Nothing is trusted to
-this command: run it anywhere, and again after a crash of anybody. When an authority
-cheats, it names it, writes a file that convicts it, and fails.`,
+signed, until they serve the domain or its new login service, and write the document.
+Nothing is trusted to this command: run it anywhere, and again after a crash of
+anybody. When an authority cheats, it names it, writes a file that convicts it, and fails.`,
 	})
 	out := cmd.Flags().String("out", "", "new file for the domain document (required)")
 	blame := cmd.Flags().String("blame", "blame.txt", "new file for the proof, when an authority cheats")
