@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
+	"os"
 	"testing"
 
 	"milagro.dev/dta"
@@ -123,4 +124,20 @@ func withVoucher(t testing.TB, signed []byte, old crypto.Signer) func(*dta.Reque
 		}
 		q.Evidence = evidence
 	}
+}
+
+// fileAt returns a file as it lies there.
+func fileAt(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// askChannel spends a fresh code of purpose channel at an authority.
+func (a *applicant) askChannel(t testing.TB, index uint32) error {
+	t.Helper()
+	return a.ask(t, index, withCode(a.domain.Codes(t, a.name, identity.Channel)[index]))
 }
