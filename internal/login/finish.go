@@ -51,7 +51,7 @@ func (g *gate) finish(ctx context.Context, in mpin.FinishRequest, channel mpin.C
 		return mpin.FinishAnswer{}, unavailable(err)
 	}
 	g.open.Add(-1)
-	if !g.judge(s, a, counted) {
+	if !g.judge(ctx, s, a, counted) {
 		return mpin.FinishAnswer{}, g.refuse(ctx, a, counted)
 	}
 	return g.accept(ctx, s, a)
@@ -97,8 +97,8 @@ func (g *gate) dispossess(ctx context.Context, a *attempt) error {
 
 // judge verifies the proof. Whose attempt was not counted is refused whatever it
 // is, after the same work.
-func (g *gate) judge(s *served, a *attempt, c count) bool {
-	g.state.step("pairings")
+func (g *gate) judge(ctx context.Context, s *served, a *attempt, c count) bool {
+	step(ctx, "pairings")
 	if !c.counted {
 		g.verifier.suspect(s, a.transcript, a.proof)
 		return false

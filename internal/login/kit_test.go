@@ -3,6 +3,7 @@ package login_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,4 +100,41 @@ func (s *stage) device(p *logintest.Person) login.Device {
 		}
 	}
 	return login.Device{}
+}
+
+// counts fails the test unless the row of a person has these counters and state.
+func (s *stage) counts(p *logintest.Person, streak, total int, state string) {
+	s.t.Helper()
+	if d := s.device(p); d.Streak != streak || d.Total != total || d.State != state {
+		s.t.Errorf("%v has streak %d, total %d and is %s; want %d, %d, %s", p.Name, d.Streak, d.Total, d.State, streak, total, state)
+	}
+}
+
+// audited fails the test unless these are the decisions about a person, the newest
+// first.
+func (s *stage) audited(p *logintest.Person, events ...string) {
+	s.t.Helper()
+	a, err := s.Operator().Audit(s.t.Context(), p.Name, 0)
+	s.done(err)
+	var got []string
+	for _, d := range a.Decisions {
+		got = append(got, d.Event)
+	}
+	if !slices.Equal(got, events) {
+		s.t.Errorf("audit of %v: %q, want %q", p.Name, got, events)
+	}
+}
+
+// permitted fetches the permit with which a person logs in now, and stretches both
+// PINs.
+func (s *stage) permitted(p *logintest.Person) {
+	s.t.Helper()
+	epoch, err := p.Epoch()
+	s.done(err)
+	_, err = p.Permit(s.t.Context(), epoch)
+	s.done(err)
+	for _, pin := range []string{right, wrong} {
+		_, err := p.Factor(pin)
+		s.done(err)
+	}
 }

@@ -18,7 +18,7 @@ import (
 const (
 	// faultyRefresh is how often, at most, a server that cannot serve looks whether
 	// it can now.
-	faultyRefresh = 5 * time.Second
+	faultyRefresh = time.Second
 	// refreshTimeout bounds one look for a newer document.
 	refreshTimeout = 20 * time.Second
 )

@@ -20,40 +20,37 @@ import (
 // committed before it: what must not be spent twice is one conditional statement.
 type state struct {
 	db *store.DB
-	// trace, in tests, is told of each statement before it runs.
-	trace func(step string)
 }
 
 // transaction is one in which statements run.
-type transaction struct {
-	*sql.Tx
-	trace func(step string)
+type transaction struct{ *sql.Tx }
+
+// tracer is the key under which a context carries, in tests, what is told of each
+// step of a login before it is done.
+type tracer struct{}
+
+func step(ctx context.Context, what string) {
+	if trace, ok := ctx.Value(tracer{}).(func(string)); ok {
+		trace(what)
+	}
 }
 
 // write runs fn in a transaction that is durable when write returns nil. fn may run
 // more than once. Errors are as those of store.DB.Write.
 func (s *state) write(ctx context.Context, fn func(context.Context, transaction) error) error {
-	s.step("write")
-	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error { return fn(ctx, transaction{tx, s.trace}) })
+	step(ctx, "write")
+	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error { return fn(ctx, transaction{tx}) })
 }
 
 // read runs fn in a transaction that changes nothing.
 func (s *state) read(ctx context.Context, fn func(context.Context, transaction) error) error {
-	s.step("read")
-	return s.db.Read(ctx, func(ctx context.Context, tx *sql.Tx) error { return fn(ctx, transaction{tx, s.trace}) })
-}
-
-func (s *state) step(what string) {
-	if s.trace != nil {
-		s.trace(what)
-	}
+	step(ctx, "read")
+	return s.db.Read(ctx, func(ctx context.Context, tx *sql.Tx) error { return fn(ctx, transaction{tx}) })
 }
 
 // exec runs a statement and returns how many rows it changed.
 func (t transaction) exec(ctx context.Context, statement string, args ...any) (int64, error) {
-	if t.trace != nil {
-		t.trace(statement)
-	}
+	step(ctx, statement)
 	result, err := t.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return 0, err
@@ -63,9 +60,7 @@ func (t transaction) exec(ctx context.Context, statement string, args ...any) (i
 
 // one runs a statement that returns at most one row, and reports whether it did.
 func (t transaction) one(ctx context.Context, into []any, statement string, args ...any) (bool, error) {
-	if t.trace != nil {
-		t.trace(statement)
-	}
+	step(ctx, statement)
 	err := t.QueryRowContext(ctx, statement, args...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
@@ -75,9 +70,7 @@ func (t transaction) one(ctx context.Context, into []any, statement string, args
 
 // all runs a statement and hands each row that it returns to scan.
 func (t transaction) all(ctx context.Context, scan func(*sql.Rows) error, statement string, args ...any) (err error) {
-	if t.trace != nil {
-		t.trace(statement)
-	}
+	step(ctx, statement)
 	found, err := t.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -79,11 +80,7 @@ func (s *Server) Person(t testing.TB, name, pin string) *Person {
 
 // Published returns the newest document that the login server has.
 func (s *Server) Published() (*dta.Published, error) {
-	w, err := s.Wallet()
-	if err != nil {
-		return nil, err
-	}
-	pinned, err := w.Domain(s.config.Published.Document.ID().String())
+	pinned, err := s.wallet.Domain(s.config.Published.Document.ID().String())
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +110,15 @@ func (s *Server) Now() uint64 {
 
 // params is the least cost that is accepted: tests stretch often.
 func params() mpin.Params { return mpin.Params{Memory: 19 << 10, Time: 2, Threads: 1} }
+
+// At returns the same person, who speaks to the login server at another URL. Both may
+// log in at once; neither may be enrolled anew.
+func (p *Person) At(url string) *Person {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return &Person{Name: p.Name, Signer: p.Signer, Device: p.Device, Token: p.Token, Statements: p.Statements, URL: url, Client: p.Client,
+		Channel: p.Channel, server: p.server, salt: p.salt, permits: maps.Clone(p.permits), factors: maps.Clone(p.factors)}
+}
 
 // Register obtains the M-Pin key with fresh codes and splits it by the PIN.
 func (p *Person) Register(ctx context.Context, pin string) error {

@@ -59,6 +59,7 @@ type Server struct {
 	Login *login.Server
 
 	config  Config
+	wallet  *wallet.Wallet
 	root    string
 	address string
 	channel string
@@ -135,12 +136,11 @@ func Prepare(ctx context.Context, cfg Config) (s *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.Wallet()
-	if err != nil {
+	if s.wallet, err = s.Wallet(); err != nil {
 		return nil, err
 	}
 	document := cfg.Published.Document
-	_, err = w.Pin(ctx, document.Authorities()[0].URL, document.ID())
+	_, err = s.wallet.Pin(ctx, document.Authorities()[0].URL, document.ID())
 	return s, err
 }
 
@@ -161,7 +161,7 @@ func (s *Server) Channel() string { return s.channel }
 // Operator speaks to the server's admin socket.
 func (s *Server) Operator() *login.Operator { return login.NewOperator(login.SocketPath(s.Dir)) }
 
-// Wallet opens the server's wallet.
+// Wallet opens the server's wallet, as another process may.
 func (s *Server) Wallet() (*wallet.Wallet, error) {
 	return wallet.Open(wallet.Config{Dir: login.WalletDir(s.Dir), Clock: s.config.Login.Clock})
 }
@@ -268,7 +268,7 @@ func (s *Server) Close() error { return errors.Join(s.Stop(), os.RemoveAll(s.roo
 // Replica makes and starts another server of the same keys and the same PostgreSQL
 // database, at an address of its own; Close ends it.
 func (s *Server) Replica(ctx context.Context) (*Server, error) {
-	r := &Server{Card: s.Card, config: s.config}
+	r := &Server{Card: s.Card, config: s.config, wallet: s.wallet}
 	var err error
 	if r.address, err = freeAddress(); err != nil {
 		return nil, err
