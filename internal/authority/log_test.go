@@ -50,7 +50,11 @@ func (r *record) String() string {
 type tap struct{ *record }
 
 func (t tap) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := http.DefaultTransport.RoundTrip(request)
+	return t.through(http.DefaultTransport, request)
+}
+
+func (t tap) through(under http.RoundTripper, request *http.Request) (*http.Response, error) {
+	response, err := under.RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
