@@ -30,9 +30,9 @@ type Coordinator struct {
 	Patience time.Duration
 }
 
-// Run makes the plan's master, tries it, has the first document signed and
+// Run makes the plan's master, tries it, has the document that names it signed and
 // stamped, and returns it. What earlier runs have achieved is kept. Errors: a
-// *Fault for each authority that was silent or refused, *Conviction, *Stuck.
+// *Fault for each authority that was silent or refused, *Conviction, *Stuck, *Outdated.
 func (c *Coordinator) Run(ctx context.Context) (*dta.Published, error) {
 	certificate, err := c.certificate(ctx)
 	for try := 1; try < begins && lost(err); try++ {

@@ -51,7 +51,7 @@ func (c *Coordinator) make(ctx context.Context, certificate *dkg.Certificate) (*
 	}
 	next, err := dta.NextDocument(current.Document, c.Plan, certificate)
 	if err != nil {
-		return nil, err
+		return nil, &Outdated{err}
 	}
 	return c.sign(ctx, next)
 }

@@ -84,6 +84,21 @@ func (e *Stuck) Hint() string {
 	return "no key was in use, so none is lost: plan again with the cards in another order, have it signed, and run that plan"
 }
 
+// Outdated says that the domain document was revised since a login service's plan
+// was made.
+type Outdated struct{ err error }
+
+// Error says what does not fit.
+func (e *Outdated) Error() string { return e.err.Error() }
+
+// Unwrap returns an error that wraps dta.ErrDocument.
+func (e *Outdated) Unwrap() error { return e.err }
+
+// Hint returns what to do next.
+func (e *Outdated) Hint() string {
+	return "no key was in use, so none is lost: fetch the domain document, plan again from it, have it signed, and run that plan"
+}
+
 func list(indices []uint32) string {
 	return strings.Join(strings.Fields(strings.Trim(fmt.Sprint(indices), "[]")), ", ")
 }
