@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"milagro.dev/dta"
 	"milagro.dev/identity"
 	"milagro.dev/internal/authority/authoritytest"
 	"milagro.dev/internal/login"
@@ -42,6 +43,12 @@ type stage struct {
 	domain *authoritytest.Domain
 	clock  *clock
 	t      testing.TB
+
+	// Of tests that change the document: the service as it should be, a first
+	// message, and a second one whose session is open.
+	service dta.Service
+	request mpin.BeginRequest
+	open    mpin.FinishRequest
 }
 
 // newStage makes a 2 of 3 domain with a login server that edit, which may be nil,
@@ -138,3 +145,16 @@ func (s *stage) permitted(p *logintest.Person) {
 		s.done(err)
 	}
 }
+
+// eventually waits until something has come about.
+func (s *stage) eventually(what string, is func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s: not after 30 s", what)
+		}
+	}
+}
+
+// none is the intent of a login that is nothing more.
+var none mpin.Intent
