@@ -157,6 +157,9 @@ func TestMeetInTheMiddleMisses(t *testing.T) {
 		t.Fatal("S alone does not confirm the pair without a permit: the test shows nothing")
 	}
 
+	if b.Equal(a) {
+		t.Error("a login has no permit's point")
+	}
 	v, w = mistyped(t, alice, "0137")
 	d := v.Add(w.MulSecret(s.master).Publish())
 	if d.IsIdentity() {
