@@ -46,9 +46,11 @@ func (r *realm) after(step uint64, edit func(*dta.Fields)) *dta.Document {
 	hash := d.Hash()
 	f := dta.Fields{Domain: d.Domain(), Master: d.Master(), Revision: d.Revision() + step, Predecessor: hash[:],
 		Threshold: uint32(d.Threshold()), Generation: d.Generation(), Authorities: d.Authorities(),
-		Schedules: map[identity.Purpose]identity.Schedule{}, Suites: d.Suites(), Flags: d.Flags()}
-	for _, purpose := range []identity.Purpose{identity.Channel, identity.Decrypt} {
-		f.Schedules[purpose], _ = d.Schedule(purpose)
+		Schedules: map[identity.Purpose]identity.Schedule{}, Suites: d.Suites(), Flags: d.Flags(), Services: d.Services()}
+	for _, purpose := range []identity.Purpose{identity.Channel, identity.Decrypt, identity.Permit} {
+		if schedule, ok := d.Schedule(purpose); ok {
+			f.Schedules[purpose] = schedule
+		}
 	}
 	if edit != nil {
 		edit(&f)

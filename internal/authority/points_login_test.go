@@ -111,3 +111,27 @@ func TestServiceIsNotAddedWithoutItsTrial(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAgreementChangesNoService: a login server's key, origin or master is what its
+// ceremony's plan said, whatever operators agree to later.
+func TestAgreementChangesNoService(t *testing.T) {
+	r := realmOf(t, at(noon()))
+	withLogin(t, r.Domain, "login")
+	for what, edit := range map[string]func(*dta.Service){
+		"its login server": func(s *dta.Service) { s.LoginKey = newLoginServer(t, "login").card.Ed25519 },
+		"its origin":       func(s *dta.Service) { s.Origin = "https://evil.example.org" },
+		"its generation":   func(s *dta.Service) { s.Generation.Hash[0]++ },
+		"its name":         func(s *dta.Service) { s.Name = "door" },
+	} {
+		document := r.after(1, func(f *dta.Fields) { edit(&f.Services[0]) })
+		refused(t, r.agree(1, document), problem.Forbidden)
+		if _, err := r.approve(1, document); err == nil {
+			t.Errorf("approved with %s changed", what)
+		}
+	}
+	refused(t, r.agree(1, r.after(1, func(f *dta.Fields) { f.Services = nil })), problem.Forbidden)
+	r.done(r.Publish(t.Context(), r.agreed(r.after(1, flagged("open")))))
+	r.done(r.AwaitStamp(t.Context()))
+	a := newApplicant(t, r.Domain, alice)
+	a.register(t, "login")
+}
