@@ -90,7 +90,8 @@ func classify(err error) error {
 		kind = kindOfSQLite(fault.Code() & 0xff)
 	case errors.As(err, &answer):
 		kind = kindOfPostgres(answer.Code)
-	case errors.As(err, &step):
+	}
+	if kind == nil && errors.As(err, &step) {
 		kind = ErrUnavailable
 	}
 	if kind == nil || errors.Is(err, kind) {
