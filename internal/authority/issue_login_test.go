@@ -262,7 +262,6 @@ func TestLoginNeedsAFreshDocumentAndPermitsDoNot(t *testing.T) {
 	withLogin(t, d, "login")
 	a, b := newApplicant(t, d, alice), newApplicant(t, d, alice)
 	a.register(t, "login")
-	code := mustCode(t, d, b.name, "login", 1)
 	if err := d.Members[1].Stop(); err != nil { // one authority alone stamps nothing
 		t.Fatal(err)
 	}
@@ -271,7 +270,8 @@ func TestLoginNeedsAFreshDocumentAndPermitsDoNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, err = dta.ParseCode(made[0].Code); err != nil {
+	code, err := dta.ParseCode(made[0].Code)
+	if err != nil {
 		t.Fatal(err)
 	}
 	refused(t, b.ask(t, 1, together(b.forLogin(t, "login"), withCode(code))), problem.NoStamp)

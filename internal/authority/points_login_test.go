@@ -97,8 +97,13 @@ func TestServiceIsNotAddedWithoutItsTrial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = new(dta.Client).Approve(t.Context(), d.Members[0].URL(), next)
-	refused(t, err, problem.Forbidden)
+	for _, m := range c.Members {
+		if _, err := new(dta.Client).DeliverCertificate(t.Context(), m.URL(), c.Plan.Hash(), c.Certificate.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		_, err = new(dta.Client).Approve(t.Context(), m.URL(), next)
+		refused(t, err, problem.Forbidden)
+	}
 	if _, err := d.Members[0].Operator().Agree(t.Context(), next.Bytes()); err == nil {
 		t.Error("an operator agreed to a service that no ceremony has made here")
 	} else {

@@ -11,6 +11,7 @@ import (
 	"milagro.dev/dta"
 	"milagro.dev/identity"
 	"milagro.dev/internal/authority/authoritytest"
+	"milagro.dev/internal/custody"
 	"milagro.dev/internal/problem"
 	"milagro.dev/keys"
 )
@@ -409,7 +410,16 @@ func TestServiceWithoutItsShareDeliversNothing(t *testing.T) {
 	m, login, door := d.Members[0], service(t, d, "login"), service(t, d, "door")
 	path := shareFile(m, login.Generation)
 	whole := fileAt(t, path)
-	for why, put := range map[string][]byte{"not here": nil, "damaged": whole[:100], "of another service": fileAt(t, shareFile(m, door.Generation))} {
+	protector, err := custody.FromKeyFile(m.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := protector.Seal(stolenShare(t, d.Members[1], login.Generation).Expose(), sharePurpose(login.Generation))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for why, put := range map[string][]byte{"not here": nil, "damaged": whole[:100], "of another service": fileAt(t, shareFile(m, door.Generation)),
+		"of another authority": foreign} {
 		swap(t, m, path, put)
 		_, err := s.askKey(t, d, 1, nil).send(t)
 		refused(t, err, problem.Unavailable)
