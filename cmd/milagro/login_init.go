@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"milagro.dev/identity"
 	"milagro.dev/internal/login"
 	"milagro.dev/wallet"
 )
@@ -40,6 +42,9 @@ changing it takes a new service. Nothing that exists is overwritten.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if c.Service == "" || c.Origin == "" || *authority == "" {
 			return usagef(cmd, "%s: --service, --origin and --authority are required", cmd.CommandPath())
+		}
+		if err := errors.Join(identity.CheckService(c.Service), identity.CheckOrigin(c.Origin)); err != nil {
+			return err
 		}
 		id, err := parseFingerprint(cmd, *fingerprint)
 		if err != nil {

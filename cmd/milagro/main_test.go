@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"addresses": setAddresses,
 			"await":     awaitCommand,
+			"awaitout":  awaitOutput,
 			"extract":   extract,
 		},
 	})
@@ -60,6 +62,22 @@ func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 	for {
 		err := ts.Exec(args[0], args[1:]...)
 		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("await %s: %v", strings.Join(args, " "), err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// awaitOutput runs a command until it succeeds and prints what a pattern matches.
+func awaitOutput(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	deadline := time.Now().Add(time.Minute)
+	for {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && pattern.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
 		if time.Now().After(deadline) {
