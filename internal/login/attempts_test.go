@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"testing"
+	"time"
 
 	"milagro.dev/dta"
 	"milagro.dev/identity"
@@ -237,4 +238,24 @@ func TestRenewalDoesNotReplaceThePIN(t *testing.T) {
 	}
 	s.logsIn(p)
 	s.counts(p, 0, 7, "active")
+}
+
+// TestAuditOfStrangersIsForgottenFirst: anybody can cause it. That of who has a row
+// is kept for as long as is configured.
+func TestAuditOfStrangersIsForgottenFirst(t *testing.T) {
+	s := newStage(t, func(c *logintest.Config) { c.Login.AuditLife = 48 * time.Hour })
+	p, stranger := s.Person(t, alice, right), s.newDevice(bob)
+	s.done(stranger.Register(t.Context(), right))
+	s.logsIn(p)
+	s.fails(stranger, right)
+	s.done(s.Login.ExpireAudit(t.Context()))
+	s.audited(stranger, "refused")
+	s.clock.forward(25 * time.Hour)
+	s.done(s.Login.ExpireAudit(t.Context()))
+	s.audited(stranger)
+	s.audited(p, "accepted", "row-made")
+	s.clock.forward(24 * time.Hour)
+	s.done(s.Login.ExpireAudit(t.Context()))
+	s.audited(p)
+	s.counts(p, 0, 0, "active")
 }

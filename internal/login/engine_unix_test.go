@@ -3,7 +3,11 @@
 package login_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"milagro.dev/internal/login/logintest"
 	"milagro.dev/internal/store/postgrestest"
@@ -27,4 +31,49 @@ func TestParallelGuessesOnTwoReplicas(t *testing.T) {
 	s.done(err)
 	defer func() { s.done(replica.Close()) }()
 	s.guess(s.Person(t, alice, right), s.Server, replica)
+}
+
+// TestReplicasAreOneServer: a login begun at one ends at the other; a lock, an
+// unlocking and a revocation at one hold at the other, and its journal learns of it.
+func TestReplicasAreOneServer(t *testing.T) {
+	o := openPostOffice(t, 0)
+	s := newStage(t, func(c *logintest.Config) {
+		c.Login.Database, c.Login.Mail = postgrestest.Start(t), o.config()
+	})
+	replica, err := s.Replica(t.Context())
+	s.done(err)
+	defer func() { s.done(replica.Close()) }()
+	p := s.Person(t, alice, right)
+	s.permitted(p)
+	a := begun(t, p, right)
+	q := proved(t, a)
+	if _, err := p.Client.FinishLogin(t.Context(), replica.URL(), q); err != nil {
+		t.Error("begun here, finished there:", err)
+	}
+	for range 3 {
+		s.fails(p, wrong)
+	}
+	for range 2 {
+		s.fails(p.At(replica.URL()), wrong)
+	}
+	s.fails(p, right)
+	s.clock.forward(time.Minute)
+	s.mailed(o, 1)
+	if u, err := replica.Operator().Unlock(t.Context(), p.Name, nil); err != nil || u.Devices != 1 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	s.logsIn(p)
+	if r, err := replica.Operator().Revoke(t.Context(), p.Name, nil); err != nil || r.Devices != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	s.fails(p, right)
+	s.known(p, 1, 2, 3)
+	if n := len(o.taken()); n != 1 {
+		t.Errorf("%d letters of one lock", n)
+	}
+	s.done(s.Login.Reconcile(t.Context()))
+	text, err := os.ReadFile(filepath.Join(s.Dir, "revoked"))
+	if err != nil || !strings.Contains(string(text), p.Device.Hash().String()) {
+		t.Errorf("the journal of the other server: %s, %v", text, err)
+	}
 }

@@ -33,3 +33,11 @@ func (s *Server) Queued() (waiting, suspects int) {
 
 // Finishing returns how many second passes run.
 func (s *Server) Finishing() int { return len(s.gate.finishing) }
+
+// Reconcile brings into the journal what others revoked, as it is done now and then.
+func (s *Server) Reconcile(ctx context.Context) error { return s.registry.reconcile(ctx) }
+
+// ExpireAudit forgets old decisions, as it is done now and then.
+func (s *Server) ExpireAudit(ctx context.Context) error {
+	return s.state.expireAudit(ctx, s.clock(), s.auditLife)
+}

@@ -77,7 +77,7 @@ func (g *gate) attempted(ctx context.Context, in mpin.FinishRequest, channel mpi
 		return nil, nil, problem.New(problem.SessionUnknown, "")
 	}
 	a := &attempt{transcript: t, who: subjectOf(t), kind: channel.Kind(), row: r, standing: r.standing(channel.Kind()),
-		now: now, audit: newAuditID(now), authorities: s.indices(), raises: l.Epoch.Start > g.watermark.Highest().Start}
+		now: now, audit: g.state.numbers.next(now), authorities: s.indices(), raises: l.Epoch.Start > g.watermark.Highest().Start}
 	a.proof = mpin.Proof{V: [pairing.G1Size]byte(in.V), Signature: [identity.SignatureSize]byte(in.Signature)}
 	return a, s, nil
 }

@@ -77,13 +77,13 @@ func open(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	journal, err := openJournal(cfg.Dir)
+	db, err := store.Open(ctx, stateConfig(cfg.Dir, cfg.Database))
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, stateConfig(cfg.Dir, cfg.Database))
+	journal, err := openJournal(cfg.Dir) // nobody else has it: the database's lock is here
 	if err != nil {
-		return nil, errors.Join(err, journal.close())
+		return nil, errors.Join(err, db.Close())
 	}
 	s, err := assemble(cfg, me, &state{db: db}, journal)
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"strings"
 	"time"
@@ -16,8 +17,8 @@ import (
 	"milagro.dev/internal/custody"
 )
 
-// mailTimeout bounds one conversation with the mail server.
-const mailTimeout = 30 * time.Second
+// mailTimeout bounds each step of a conversation with the mail server.
+const mailTimeout = 15 * time.Second
 
 // mailer tells owners of locks. The nil mailer reaches nobody.
 type mailer struct {
@@ -74,26 +75,40 @@ func (m *mailer) send(ctx context.Context, card *dta.LoginCard, l lockMail) erro
 	if err != nil {
 		return err
 	}
+	if m.config.TLS != ImplicitTLS { // there the library dials by itself
+		options = append(options, gomail.WithDialContextFunc(abortable(ctx)))
+	}
 	client, err := gomail.NewClient(m.config.Host, options...)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
-	defer cancel()
 	return client.DialAndSendWithContext(ctx, message)
+}
+
+// abortable returns a dialer whose connections end with ctx: who stops the server
+// does not wait for a mail server that says nothing.
+func abortable(ctx context.Context) gomail.DialContextFunc {
+	return func(dial context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(dial, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { conn.Close() })
+		}
+		return conn, err
+	}
 }
 
 // login reads the password anew each time: it may have been changed.
 func (m *mailer) login() ([]gomail.Option, error) {
+	options := m.options[:len(m.options):len(m.options)]
 	if m.config.User == "" {
-		return m.options, nil
+		return options, nil
 	}
 	line, err := custody.ReadSecretFile(m.config.PasswordFile)
 	if err != nil {
 		return nil, err
 	}
 	password := strings.TrimRight(string(line), "\r\n")
-	return append(m.options[:len(m.options):len(m.options)], gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
+	return append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
 		gomail.WithUsername(m.config.User), gomail.WithPassword(password)), nil
 }
 

@@ -133,6 +133,8 @@ func (o *outbox) mails(ctx context.Context) error {
 }
 
 func (o *outbox) mail(ctx context.Context, m lockMail) {
+	ctx, cancel := context.WithCancel(ctx) // ends what the mailer hangs on it
+	defer cancel()
 	err := o.mailer.send(ctx, o.realm.self.card, m)
 	if err == nil {
 		err = o.state.sent(ctx, m)

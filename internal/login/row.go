@@ -74,7 +74,7 @@ func (r *registrar) refuse(ctx context.Context, statement dta.Statement, device 
 	if statement.Name.IsZero() {
 		return refused
 	}
-	err := r.state.note(ctx, decision{id: newAuditID(r.clock()), name: statement.Name.String(), device: device, event: eventRowRefused,
+	err := r.state.note(ctx, decision{id: r.state.numbers.next(r.clock()), name: statement.Name.String(), device: device, event: eventRowRefused,
 		reason: refused.Error(), stranger: true})
 	if err != nil {
 		return unavailable(err)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"milagro.dev/identity"
@@ -19,11 +20,15 @@ import (
 // of several servers run beside each other, each statement seeing what was
 // committed before it: what must not be spent twice is one conditional statement.
 type state struct {
-	db *store.DB
+	db      *store.DB
+	numbers numbers
 }
 
 // transaction is one in which statements run.
-type transaction struct{ *sql.Tx }
+type transaction struct {
+	*sql.Tx
+	numbers *numbers
+}
 
 // tracer is the key under which a context carries, in tests, what is told of each
 // step of a login before it is done.
@@ -39,13 +44,13 @@ func step(ctx context.Context, what string) {
 // more than once. Errors are as those of store.DB.Write.
 func (s *state) write(ctx context.Context, fn func(context.Context, transaction) error) error {
 	step(ctx, "write")
-	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error { return fn(ctx, transaction{tx}) })
+	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error { return fn(ctx, transaction{tx, &s.numbers}) })
 }
 
 // read runs fn in a transaction that changes nothing.
 func (s *state) read(ctx context.Context, fn func(context.Context, transaction) error) error {
 	step(ctx, "read")
-	return s.db.Read(ctx, func(ctx context.Context, tx *sql.Tx) error { return fn(ctx, transaction{tx}) })
+	return s.db.Read(ctx, func(ctx context.Context, tx *sql.Tx) error { return fn(ctx, transaction{tx, &s.numbers}) })
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -113,10 +118,14 @@ func (s subject) args(more ...any) []any {
 // auditID is the key of a row of the audit.
 type auditID struct{ time, number int64 }
 
-func newAuditID(now time.Time) auditID {
-	var b [8]byte
+// numbers makes two decisions of one microsecond different: those of this process
+// in their order, those of several by chance.
+type numbers struct{ last atomic.Int64 }
+
+func (n *numbers) next(now time.Time) auditID {
+	var b [2]byte
 	rand.Read(b[:])
-	return auditID{micros(now), int64(binary.BigEndian.Uint64(b[:]) >> 1)}
+	return auditID{micros(now), n.last.Add(1)<<16 | int64(binary.BigEndian.Uint16(b[:]))}
 }
 
 // The events of the audit.

@@ -103,7 +103,7 @@ func (s *state) unlock(ctx context.Context, which selection, now time.Time) (u U
 			return err
 		}
 		for _, who := range open {
-			if err := tx.record(ctx, decision{id: newAuditID(now), name: who.name, device: who.device, event: eventUnlocked}); err != nil {
+			if err := tx.record(ctx, decision{id: tx.numbers.next(now), name: who.name, device: who.device, event: eventUnlocked}); err != nil {
 				return err
 			}
 		}
@@ -120,7 +120,7 @@ func (s *state) restored(ctx context.Context, now time.Time) error {
 		if _, err := tx.exec(ctx, "UPDATE devices SET streak = 4 WHERE streak < 4"); err != nil {
 			return err
 		}
-		return tx.record(ctx, decision{id: newAuditID(now), event: eventRestored})
+		return tx.record(ctx, decision{id: tx.numbers.next(now), event: eventRestored})
 	})
 }
 

@@ -63,7 +63,7 @@ func (s *state) enrol(ctx context.Context, who subject, kind uint8, now time.Tim
 			return err
 		}
 		made = true
-		return tx.record(ctx, decision{id: newAuditID(now), name: who.name, device: who.device, event: eventRowMade})
+		return tx.record(ctx, decision{id: tx.numbers.next(now), name: who.name, device: who.device, event: eventRowMade})
 	})
 	return made, err
 }

@@ -39,7 +39,7 @@ func (t transaction) complete(ctx context.Context, a *attempt, now time.Time) er
 	if err := t.end(ctx, a, subject{a.who.service, a.who.name, identity.DeviceHash(old)}, "PIN changed", now); err != nil {
 		return err
 	}
-	return t.record(ctx, decision{id: newAuditID(now), name: a.who.name, device: a.who.device, event: eventPINChanged})
+	return t.record(ctx, decision{id: t.numbers.next(now), name: a.who.name, device: a.who.device, event: eventPINChanged})
 }
 
 // begin makes next the pending successor of the device that logs in, or says in a
@@ -49,8 +49,12 @@ func (t transaction) begin(ctx context.Context, a *attempt, next subject, now ti
 	if err != nil {
 		return err
 	}
-	if r.accepted != 0 || r.revoked {
-		a.pending = problem.New(problem.SuccessionPending, "the device that is to follow was in use here already")
+	free, err := t.follows(ctx, next, a.who.device)
+	if err != nil {
+		return err
+	}
+	if !free || r.accepted != 0 || r.revoked {
+		a.pending = problem.New(problem.SuccessionPending, "the device that is to follow was named before, or is in use here")
 		return nil
 	}
 	if err := t.replace(ctx, a, next.device, now); err != nil {
@@ -62,21 +66,33 @@ func (t transaction) begin(ctx context.Context, a *attempt, next subject, now ti
 	if err != nil {
 		return err
 	}
-	n := int64(0)
-	if !busy {
-		n, err = t.exec(ctx, `INSERT INTO successions (service, name, successor, device, state, has_row, made) VALUES ($1, $2, $3, $4, 'pending', $5, $6)
-			ON CONFLICT (service, name, successor) DO UPDATE SET made = excluded.made
-			WHERE successions.device = excluded.device AND successions.state = 'pending'`,
-			next.args(a.who.device[:], r.known, micros(now))...)
-		if err != nil {
-			return err
-		}
-	}
-	if n == 0 {
+	if busy {
 		a.pending = problem.New(problem.SuccessionPending, "")
 		return nil
 	}
-	return t.record(ctx, decision{id: newAuditID(now), name: a.who.name, device: a.who.device, event: eventChangeBegun, reason: next.device.String()})
+	n, err := t.exec(ctx, `INSERT INTO successions (service, name, successor, device, state, has_row, made) VALUES ($1, $2, $3, $4, 'pending', $5, $6)
+		ON CONFLICT (service, name, successor) DO UPDATE SET made = excluded.made
+		WHERE successions.device = excluded.device AND successions.state = 'pending'`, next.args(a.who.device[:], r.known, micros(now))...)
+	if err != nil {
+		return err
+	}
+	if n == 0 { // another device of the same name was faster
+		a.pending = problem.New(problem.SuccessionPending, "")
+		return nil
+	}
+	return t.record(ctx, decision{id: t.numbers.next(now), name: a.who.name, device: a.who.device, event: eventChangeBegun, reason: next.device.String()})
+}
+
+// follows reports whether a device is nobody's successor yet, or is already that of
+// old.
+func (t transaction) follows(ctx context.Context, next subject, old identity.DeviceHash) (bool, error) {
+	var device []byte
+	var state string
+	known, err := t.one(ctx, []any{&device, &state}, "SELECT device, state FROM successions WHERE service = $1 AND name = $2 AND successor = $3", next.args()...)
+	if err != nil || !known {
+		return err == nil, err
+	}
+	return state == successionPending && identity.DeviceHash(device) == old, nil
 }
 
 // replace ends pending successors that have no row yet, or are a day old.
@@ -120,5 +136,5 @@ func (t transaction) revoked(ctx context.Context, who subject, reason string, au
 			return err
 		}
 	}
-	return t.record(ctx, decision{id: newAuditID(now), name: who.name, device: who.device, event: eventRevoked, reason: reason})
+	return t.record(ctx, decision{id: t.numbers.next(now), name: who.name, device: who.device, event: eventRevoked, reason: reason})
 }

@@ -27,6 +27,8 @@ type Domain interface {
 	ApproveLogin(ctx context.Context, service string) error
 	// RegisterLogin returns a code of each authority for a name.
 	RegisterLogin(ctx context.Context, name identity.Name, service string) (map[uint32]dta.Code, error)
+	// Register returns a code of each authority for a name and a purpose.
+	Register(ctx context.Context, name identity.Name, purpose identity.Purpose) (map[uint32]dta.Code, error)
 }
 
 // Config of a login server.
@@ -36,7 +38,7 @@ type Config struct {
 	Service   string         // login
 	// Login is how it serves; Dir and Protector are made.
 	Login login.Config
-	// Over serves over identity TLS as well, as Login.Name, once Enrol has its key.
+	// Over serves over identity TLS as well, as Login.Name, which is enrolled then.
 	Over Over
 }
 
@@ -94,6 +96,9 @@ func Make(ctx context.Context, cfg Config) (*Server, error) {
 	if err == nil {
 		err = cfg.Domain.ApproveLogin(ctx, s.Card.Service)
 	}
+	if err == nil && cfg.Over == Both {
+		err = s.enrol(ctx)
+	}
 	if err == nil {
 		err = s.Start(ctx)
 	}
@@ -104,6 +109,16 @@ func Make(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// enrol gets the server its channel key.
+func (s *Server) enrol(ctx context.Context) error {
+	codes, err := s.config.Domain.Register(ctx, s.config.Login.Name, identity.Channel)
+	if err != nil {
+		return err
+	}
+	_, err = s.wallet.Enrol(ctx, s.config.Login.Name, identity.Channel, codes)
+	return err
 }
 
 // Prepare makes a login server whose domain is pinned and has no service for it
