@@ -1,6 +1,7 @@
 // Package authority is a Distributed Trust Authority: the server that holds one
 // share of a domain's master key and issues with it one share of each key that an
-// applicant may have (spec/issuance.md, spec/ceremony.md, spec/document.md).
+// applicant may have (spec/issuance.md, spec/ceremony.md, spec/document.md,
+// spec/mpin.md).
 //
 // Init makes an authority's directory once; Open opens it, with the Protector
 // that unseals its secrets; Run serves. What others ask of it goes through
@@ -8,10 +9,14 @@
 //
 //	issuer.go      in which order a request for a share is checked
 //	codes.go       one-time codes: made, looked at, refused
+//	succession.go  evidence of a PIN change
+//	login.go       what login servers ask: their share of a server key, the end of a device
+//	operators.go   what two people must approve
 //	rates.go       how often anybody may try
 //	ceremony.go    making a master: a driver of dkg.Party, Confirm or Abort
 //	document.go    which domain document is approved, signed, served
 //	stamps.go      the daily proof that it is still the newest
+//	service.go     the shares of the login services' masters
 //	vault.go       the sealed shares of masters, one file a generation
 //
 // The files state_*.go hold the SQL, http_*.go the wire. What is durable is so

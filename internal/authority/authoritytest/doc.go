@@ -4,4 +4,7 @@
 //
 //	domain := authoritytest.New(t, authoritytest.Config{Threshold: 2, Authorities: 3})
 //	codes := domain.Codes(t, name, identity.Channel)
+//
+// AddService gives it a login service, whose codes are those of purpose mpin, and
+// ApproveLogin lets the service's login server fetch its key.
 package authoritytest
