@@ -30,8 +30,10 @@ const (
 	envCodes  = "WALLET_CRASH_CODES"
 	envStep   = "WALLET_CRASH_STEP"
 	envForget = "WALLET_CRASH_FORGET"
+	envLogin  = "WALLET_CRASH_LOGIN" // "register PIN", "change OLD NEW" or "forget"
 
-	crashName = "spiffe://example.org/web"
+	crashName   = "spiffe://example.org/web"
+	crashPerson = "acct:alice@example.org"
 )
 
 func TestMain(m *testing.M) {
@@ -62,6 +64,9 @@ func crash() error {
 	if err != nil {
 		return err
 	}
+	if what := strings.Fields(os.Getenv(envLogin)); len(what) > 0 {
+		return crashLogin(w, what)
+	}
 	n, err := identity.ParseName(crashName)
 	if err != nil {
 		return err
@@ -76,15 +81,46 @@ func crash() error {
 	if _, err := w.Pin(context.Background(), os.Getenv(envURL), id); err != nil {
 		return err
 	}
+	codes, err := crashCodes()
+	if err != nil {
+		return err
+	}
+	_, err = w.Enrol(context.Background(), n, identity.Channel, codes)
+	return err
+}
+
+func crashCodes() (map[uint32]dta.Code, error) {
 	codes := map[uint32]dta.Code{}
 	for text := range strings.FieldsSeq(os.Getenv(envCodes)) {
 		code, err := dta.ParseCode(text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		codes[code.Index()] = code
 	}
-	_, err = w.Enrol(context.Background(), n, identity.Channel, codes)
+	return codes, nil
+}
+
+// crashLogin uses a wallet that has pinned its domain.
+func crashLogin(w *Wallet, what []string) error {
+	CheapPINs(w)
+	n, err := identity.ParseName(crashPerson)
+	if err != nil {
+		return err
+	}
+	codes, err := crashCodes()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	switch what[0] {
+	case "register":
+		_, err = w.Register(ctx, Registration{Name: n, Service: "login", PIN: []byte(what[1]), Codes: codes})
+	case "change":
+		_, err = w.ChangePIN(ctx, PINChange{Name: n, Service: "login", Old: []byte(what[1]), New: []byte(what[2])})
+	case "forget":
+		err = w.ForgetLogin(ctx, n, "login")
+	}
 	return err
 }
 
@@ -105,14 +141,19 @@ func (c *town) serve(t *testing.T) {
 // child runs crash in a process of its own and reports whether it was killed.
 func (c *town) child(t *testing.T, dir string, step int, codes map[uint32]dta.Code, extra ...string) bool {
 	t.Helper()
+	return CrashingChild(t, dir, step, codes, append(extra, envURL+"="+c.url(1), envDomain+"="+c.id().String())...)
+}
+
+// CrashingChild runs crash in a process of its own and reports whether it was killed.
+func CrashingChild(t *testing.T, dir string, step int, codes map[uint32]dta.Code, env ...string) bool {
+	t.Helper()
 	var texts []string
 	for _, code := range codes {
 		texts = append(texts, code.Canonical())
 	}
 	cmd := exec.Command(must(os.Executable())(t))
-	cmd.Env = append(os.Environ(), envDir+"="+dir, envURL+"="+c.url(1), envDomain+"="+c.id().String(),
-		envCodes+"="+strings.Join(texts, " "), envStep+"="+strconv.Itoa(step))
-	cmd.Env = append(cmd.Env, extra...)
+	cmd.Env = append(os.Environ(), envDir+"="+dir, envCodes+"="+strings.Join(texts, " "), envStep+"="+strconv.Itoa(step))
+	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
 	exit := (*exec.ExitError)(nil)
 	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {

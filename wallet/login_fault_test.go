@@ -25,6 +25,7 @@ func broken(call func(*http.Request) bool) map[string][2]func(*http.Request) boo
 var afterIssue = []string{"/v1/mpin/row", "/v1/mpin/begin", "/v1/mpin/finish"}
 
 func TestARegistrationOutlastsEachLossOnTheNetwork(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	for _, path := range afterIssue {
 		for title, k := range broken(to(path)) {
@@ -58,6 +59,7 @@ func TestARegistrationOutlastsEachLossOnTheNetwork(t *testing.T) {
 }
 
 func TestCodesThatAnIssuanceSpentAreNamed(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	net := &wire{}
 	p := h.newcomer(t, alice, wallet.Config{Client: net.client()})
@@ -105,6 +107,7 @@ func (p *someone) oneOf(t *testing.T, title string) string {
 }
 
 func TestAChangeOfPINOutlastsEachLossOnTheNetwork(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	for _, k := range []struct {
 		path string
@@ -169,6 +172,7 @@ func since(n int, call func(*http.Request) bool) func(*http.Request) bool {
 // is refused, and is done when there is room again: with the same codes as long as
 // none was spent, else with new ones.
 func TestARegistrationOutlastsEachFailureOfTheDisk(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{Authorities: 2}, logintest.Config{})
 	p := h.newcomer(t, alice, wallet.Config{})
 	for last := 1; ; last++ {
@@ -204,6 +208,7 @@ func TestARegistrationOutlastsEachFailureOfTheDisk(t *testing.T) {
 }
 
 func TestAChangeOfPINOutlastsEachFailureOfTheDisk(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{Authorities: 2}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{})
 	pins := [2]string{rightPIN, newPIN}

@@ -15,6 +15,7 @@ import (
 
 	"milagro.dev/dta"
 	"milagro.dev/identity"
+	"milagro.dev/internal/authority"
 	"milagro.dev/internal/authority/authoritytest"
 	"milagro.dev/internal/login/logintest"
 	"milagro.dev/wallet"
@@ -40,6 +41,8 @@ func newHouse(t *testing.T, d authoritytest.Config, l logintest.Config) *house {
 	if d.Threshold == 0 {
 		d.Threshold = 2
 	}
+	d.Limits = authority.DefaultLimits()
+	d.Limits.Enrolments.Count = 1_000 // of one name, in a test
 	l.Domain = authoritytest.New(t, d)
 	l.Published = l.Domain.(*authoritytest.Domain).Published
 	l.Login.Clock = d.Clock

@@ -28,6 +28,7 @@ import (
 const dayOf = 24 * time.Hour
 
 func TestRegisterShowsNoCodeBeforeAllIsReady(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	net := &wire{}
 	p := h.newcomer(t, alice, wallet.Config{Client: net.client()})
@@ -96,6 +97,7 @@ func TestRegisterShowsNoCodeBeforeAllIsReady(t *testing.T) {
 }
 
 func TestLoginsGoOnWithAllAuthoritiesDown(t *testing.T) {
+	t.Parallel()
 	c := &clock{}
 	h := newHouse(t, authoritytest.Config{Clock: c.Now, Permits: 86_400}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{Clock: c.Now})
@@ -128,6 +130,7 @@ func TestLoginsGoOnWithAllAuthoritiesDown(t *testing.T) {
 }
 
 func TestPermitsAreRenewedWithoutThePIN(t *testing.T) {
+	t.Parallel()
 	c := &clock{}
 	h := newHouse(t, authoritytest.Config{Clock: c.Now, Permits: 86_400}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{Clock: c.Now})
@@ -155,6 +158,7 @@ func TestPermitsAreRenewedWithoutThePIN(t *testing.T) {
 }
 
 func TestFiveWrongPINsLockAndAnOperatorUnlocksOrRevokes(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{})
 	refused := func(title, pin string) {
@@ -197,6 +201,7 @@ func TestFiveWrongPINsLockAndAnOperatorUnlocksOrRevokes(t *testing.T) {
 }
 
 func TestAClockThatIsOffIsNamed(t *testing.T) {
+	t.Parallel()
 	c := &clock{}
 	h := newHouse(t, authoritytest.Config{Permits: 86_400}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{Clock: c.Now})
@@ -223,6 +228,7 @@ func TestAClockThatIsOffIsNamed(t *testing.T) {
 }
 
 func TestALoginOverIdentityTLSIsBoundToItsConnection(t *testing.T) {
+	t.Parallel()
 	serverName := parseName(t, "spiffe://example.org/login")
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{Over: logintest.Both, Login: login.Config{Name: serverName}})
 	of, err := h.server.Wallet()
@@ -278,6 +284,7 @@ func TestALoginOverIdentityTLSIsBoundToItsConnection(t *testing.T) {
 }
 
 func TestTwoProcessesShareAWallet(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	p := h.newcomer(t, alice, wallet.Config{})
 	other := h.newcomer(t, alice, wallet.Config{Dir: p.Dir()})
@@ -326,6 +333,7 @@ func TestTwoProcessesShareAWallet(t *testing.T) {
 }
 
 func TestAnotherNewPINAfterAChangeWasBrokenOff(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	net := &wire{}
 	p := h.registered(t, alice, wallet.Config{Client: net.client()})
@@ -380,6 +388,7 @@ func (k *keysOutside) get(id string) (crypto.Signer, error) {
 }
 
 func TestLoginKeysOfTheCaller(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	tpm := &keysOutside{keys: map[string]crypto.Signer{}}
 	p := h.registered(t, alice, wallet.Config{LoginKey: tpm.get})
@@ -401,6 +410,7 @@ func TestLoginKeysOfTheCaller(t *testing.T) {
 }
 
 func TestKeepRenewsPermits(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{Permits: 3}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{})
 	kept := make(chan error)
@@ -420,6 +430,7 @@ func TestKeepRenewsPermits(t *testing.T) {
 }
 
 func TestLoginsAreListedInOrder(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	p := h.newcomer(t, "acct:zoe@example.org", wallet.Config{})
 	for _, user := range []string{"zoe", "alice", "mary"} {

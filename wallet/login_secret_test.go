@@ -60,6 +60,7 @@ func (s *shared) String() string {
 }
 
 func TestThePINIsInNoFileRequestLogOrError(t *testing.T) {
+	t.Parallel()
 	logs, net := &shared{}, &wire{}
 	all := slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h := newHouse(t, authoritytest.Config{Logger: all}, logintest.Config{})
@@ -130,6 +131,7 @@ func deviceKeyOf(t *testing.T, files map[string]string) crypto.Signer {
 // A thief has all files of a wallet, its device key among them, and all authorities
 // to ask, but no PIN.
 func TestAWalletWithoutItsPINGetsNothingThatLogsIn(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	victim := h.registered(t, alice, wallet.Config{})
 	thief := victim.elsewhere(t, wallet.Config{})
@@ -183,6 +185,7 @@ func TestAWalletWithoutItsPINGetsNothingThatLogsIn(t *testing.T) {
 // A copy from before a change of PIN and one from after have nothing in common: the
 // identity points differ, and so do the salts.
 func TestTwoSnapshotsAroundAChangeOfPINShareNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{})
 	before, was := p.files(t), p.login(t).Device
@@ -236,6 +239,7 @@ func secrets(t *testing.T, h *house, content string) (all []string) {
 }
 
 func TestNothingOfAnAttemptIsStoredAndNoAnswerIsGivenTwice(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	net := &wire{}
 	p := h.registered(t, alice, wallet.Config{Client: net.client()})
@@ -284,6 +288,7 @@ func TestNothingOfAnAttemptIsStoredAndNoAnswerIsGivenTwice(t *testing.T) {
 }
 
 func TestLoginFilesAreNamedWhenDamagedAndLeftAlone(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{})
 	use := func() error {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestAPersonRegistersLogsInAndIsWhoSheIs(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{})
 	l := p.login(t)
