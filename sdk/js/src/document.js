@@ -200,7 +200,7 @@ export function openDocumentApproval(d, envelope, index) {
 export function serviceView(d, id) {
   const s = findService(d, id);
   return {
-    domainID: d.domainID, serviceID: id, origin: s.origin, generation: s.generation, t: d.t,
+    domain: d.domain, domainID: d.domainID, serviceID: id, origin: s.origin, generation: s.generation, t: d.t,
     authorities: d.authorities.map((a) => a.key), loginServerKey: s.key, service: s.name,
   };
 }

@@ -3,7 +3,7 @@
 import { bytes, equal, field, H, list, lp, need, readLP, text, u32, u64, u8 } from './encoding.js';
 import { openEnvelope, readEnvelope, signEnvelope } from './envelope.js';
 import { authorityIndex, channelKind, device as checkDevice, generation as checkGeneration, needTime, read, write } from './fields.js';
-import { deviceHash, parseDevice, verifyDeviceSignature } from './identity.js';
+import { deviceHash, liesIn, parseDevice, verifyDeviceSignature } from './identity.js';
 
 const LABEL = 'milagro/v1 enrolment';
 const ISSUED = ['channel', 'decrypt', 'mpin', 'permit'];
@@ -84,6 +84,7 @@ export const rowDigest = (row) => H(rowMessage(row));
 
 /**
  * @typedef {object} Service of the domain document, as a login server or an authority reads it
+ * @property {string} domain its name
  * @property {Uint8Array} domainID
  * @property {Uint8Array} serviceID
  * @property {string} origin
@@ -98,6 +99,7 @@ function checkStatement(statement, service) {
   const e = openEnrolment(statement, service.authorities[index - 1]);
   need(e.purpose === 'mpin', `statement: of purpose ${e.purpose}`);
   need(equal(e.domainID, service.domainID), 'statement: of another domain');
+  need(liesIn(e.name, service.domain), 'statement: of a name of another domain');
   need(equal(e.serviceID, service.serviceID), 'statement: of another service');
   need(equal(e.generation, service.generation), 'statement: of another generation');
   return e;

@@ -124,13 +124,16 @@ export const proofMessage = (transcript, V) =>
 export const proofDigest = (transcript, V) => H(proofMessage(transcript, V));
 
 /**
+ * Throws Refused, before it verifies anything, when V or signature has another width: then the session stays.
  * @param {Uint8Array} transcript
  * @param {Uint8Array} V 48 bytes
  * @param {Uint8Array} signature r ‖ s, 64 bytes
  * @returns {boolean} whether the device of the transcript signed
  */
 export function verifyPossession(transcript, V, signature) {
-  return verifyDeviceSignature(decodeTranscript(transcript).spki, proofDigest(transcript, V), signature);
+  const digest = proofDigest(transcript, V);
+  bytes(signature, 'signature', 64);
+  return verifyDeviceSignature(decodeTranscript(transcript).spki, digest, signature);
 }
 
 /**

@@ -6,6 +6,7 @@ import { channelKind } from './fields.js';
 import { formatFingerprint, parseFingerprint, parseName, parseOrigin, parseServiceName } from './identity.js';
 
 const LIFE = 300;
+const SKEW = 30;
 const AMR = ['pin', 'pop'];
 const CLAIMS = ['iss', 'aud', 'sub', 'iat', 'exp', 'jti', 'auth_time', 'amr', 'milagro'];
 const OWN = ['domain', 'service', 'device', 'channel_kind'];
@@ -26,10 +27,10 @@ const base64url = (b) => btoa(String.fromCharCode(...b)).replaceAll('+', '-').re
 
 const isObject = (v) => typeof v === 'object' && v !== null && !Array.isArray(v);
 
+// Others are ignored.
 function members(v, names, what) {
   need(isObject(v), `${what}: not an object`);
   for (const n of names) need(Object.hasOwn(v, n), `${what}: ${n} is missing`);
-  for (const n of Object.keys(v)) need(names.includes(n), `${what}: ${n} does not belong there`);
 }
 
 function readJSON(segment, what) {
@@ -60,12 +61,22 @@ export function readJWK(jwk) {
   return { kid, key };
 }
 
+const HEADER = ['alg', 'typ', 'kid'];
+
 function checkHeader(h) {
   need(isObject(h), 'header: not an object');
   need(h.alg === 'ES256', 'header: alg is not ES256');
   need(h.typ === undefined || h.typ === 'JWT', 'header: another typ than JWT');
-  members(h, h.typ === undefined ? ['alg', 'kid'] : ['alg', 'typ', 'kid'], 'header');
+  for (const n of Object.keys(h)) need(HEADER.includes(n), `header: ${n} does not belong there`);
   need(typeof h.kid === 'string', 'header: kid is not a string');
+}
+
+// The key that a header names; others are ignored, whatever they are.
+function findKey(jwks, kid) {
+  need(isObject(jwks) && Array.isArray(jwks.keys), 'JWKS: no keys');
+  const jwk = jwks.keys.find((k) => isObject(k) && k.kid === kid && k.use === 'sig' && k.alg === 'ES256');
+  need(jwk, 'header: kid is of no key');
+  return readJWK(jwk).key;
 }
 
 // The claims as the page has them, whoever asks.
@@ -89,25 +100,23 @@ function checkClaims(c) {
 /**
  * Verifies a statement.
  * @param {string} jwt
- * @param {{jwks: {keys: object[]}, origin: string, now: number, domainID?: Uint8Array, service?: string, skew?: number}} expected
- *   what the reader knows: the keys and origin of the login server, the time; where given, the domain and the service.
- *   skew is how many seconds iat may be ahead of now.
+ * @param {{jwks: {keys: object[]}, origin: string, now: number, domainID?: Uint8Array, service?: string}} expected
+ *   what the reader knows: the keys and origin of the login server, the time, which may be 30 s off; where given, the domain
+ *   and the service.
  * @returns {object} the claims
  */
-export function verifyStatement(jwt, { jwks, origin, now, domainID, service, skew = 0 }) {
+export function verifyStatement(jwt, { jwks, origin, now, domainID, service }) {
   need(typeof jwt === 'string', 'statement: not a string');
   const segments = jwt.split('.');
   need(segments.length === 3, `statement: ${segments.length} segments, not 3`);
   const [head, payload, sig] = segments;
   const header = readJSON(head, 'header');
   checkHeader(header);
-  need(isObject(jwks) && Array.isArray(jwks.keys), 'JWKS: no keys');
-  const found = jwks.keys.map(readJWK).find((k) => k.kid === header.kid);
-  need(found, 'header: kid is of no key');
+  const key = findKey(jwks, header.kid);
   const signature = bytes(readBase64url(sig, 'signature'), 'signature', 64);
   let good = false;
   try {
-    good = p256.verify(signature, H(text(`${head}.${payload}`)), found.key, { prehash: false, lowS: false, format: 'compact' });
+    good = p256.verify(signature, H(text(`${head}.${payload}`)), key, { prehash: false, lowS: false, format: 'compact' });
   } catch {
     // r or s out of range
   }
@@ -115,8 +124,8 @@ export function verifyStatement(jwt, { jwks, origin, now, domainID, service, ske
   const claims = readJSON(payload, 'statement');
   checkClaims(claims);
   need(claims.iss === parseOrigin(origin), 'statement: of another origin');
-  need(claims.iat <= now + skew, 'statement: from the future');
-  need(now < claims.exp, 'statement: expired');
+  need(claims.iat - SKEW <= now, 'statement: from the future');
+  need(now < claims.exp + SKEW, 'statement: expired');
   if (domainID) need(claims.milagro.domain === formatFingerprint(domainID), 'statement: of another domain');
   if (service !== undefined) need(claims.milagro.service === service, 'statement: of another service');
   return claims;

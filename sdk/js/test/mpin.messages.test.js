@@ -97,6 +97,7 @@ test('t statements make a row, and nothing less', () => {
     name: ['acct:bob@example.org', /names/], device: [next.hash, /device/], channelKind: [1, /channel kinds/],
   };
   for (const [field, [value, why]] of Object.entries(others)) refuses([all[0], statements(d, old, { [field]: value })[1]], why);
+  refuses(statements(d, old, { name: 'acct:alice@example.net' }), /name of another domain/);
   refuses([all[0], statements(d, old, { purpose: 'channel', serviceID: null })[1]], /purpose/);
   refuses([all[0], statements(newDomain(), old, { domainID: d.domainID, serviceID: d.serviceID, generation: d.generation })[1]], /not signed/);
 });
@@ -188,14 +189,15 @@ test('the server key is asked for, sealed, opened, proved and combined', async (
 const b64 = (b) => Buffer.from(b).toString('base64url');
 const signing = p256.utils.randomSecretKey();
 const point = p256.getPublicKey(signing, false);
-const jwk = { kty: 'EC', crv: 'P-256', x: b64(point.slice(1, 33)), y: b64(point.slice(33)) };
+const bare = { kty: 'EC', crv: 'P-256', x: b64(point.slice(1, 33)), y: b64(point.slice(33)) };
+const jwk = { ...bare, kid: m.readJWK(bare).kid, use: 'sig', alg: 'ES256' };
 const CLAIMS = {
   iss: ORIGIN, aud: ORIGIN, sub: NAME, iat: NOW, exp: NOW + 300, jti: b64(randomBytes(16)), auth_time: NOW, amr: ['pin', 'pop'],
   milagro: { domain: m.formatFingerprint(d.domainID), service: 'login', device: Buffer.from(old.hash).toString('hex'), channel_kind: 0 },
 };
 
 function jwt(claims = CLAIMS, head = {}) {
-  const first = `${b64(JSON.stringify({ alg: 'ES256', typ: 'JWT', kid: m.readJWK(jwk).kid, ...head }))}.${b64(JSON.stringify(claims))}`;
+  const first = `${b64(JSON.stringify({ alg: 'ES256', typ: 'JWT', kid: jwk.kid, ...head }))}.${b64(JSON.stringify(claims))}`;
   return `${first}.${b64(p256.sign(new TextEncoder().encode(first), signing, { format: 'compact' }))}`;
 }
 
@@ -203,21 +205,23 @@ test('a statement is what the page says, and is refused else', () => {
   const expected = { jwks: { keys: [jwk] }, origin: ORIGIN, now: NOW, domainID: d.domainID, service: 'login' };
   const check = (s, more = {}) => m.verifyStatement(s, { ...expected, ...more });
   assert.deepEqual(check(jwt()), CLAIMS);
-  assert.ok(check(jwt(), { now: NOW + 299 }));
-  refused(() => check(jwt(), { now: NOW + 300 }), /expired/);
-  refused(() => check(jwt(), { now: NOW - 1 }), /future/);
-  assert.ok(check(jwt(), { now: NOW - 1, skew: 1 }));
+  for (const now of [NOW - 30, NOW + 329]) assert.ok(check(jwt(), { now }));
+  refused(() => check(jwt(), { now: NOW + 330 }), /expired/);
+  refused(() => check(jwt(), { now: NOW - 31 }), /future/);
+  for (const c of [{ ...CLAIMS, nbf: NOW + 9 }, { ...CLAIMS, milagro: { ...CLAIMS.milagro, more: 1 } }]) assert.deepEqual(check(jwt(c)), c);
+  assert.ok(check(jwt(), { jwks: { keys: [7, { kty: 'RSA' }, { ...jwk, use: 'enc' }, { ...jwk, x: 'A', kid: 'b' }, jwk] } }));
   for (const more of [{ origin: 'https://b' }, { domainID: randomBytes(32) }, { service: 'b' }, { jwks: { keys: [] } }]) refused(() => check(jwt(), more));
   const changes = {
-    iss: 'https://b', aud: [ORIGIN], sub: 'alice', iat: NOW + 0.5, exp: NOW + 301, jti: 'AAAA', auth_time: NOW - 1, amr: ['pop', 'pin'], milagro: null, nbf: NOW,
+    iss: 'https://b', aud: [ORIGIN], sub: 'alice', iat: NOW + 0.5, exp: NOW + 301, jti: 'AAAA', auth_time: NOW - 1, amr: ['pop', 'pin'], milagro: null,
   };
   for (const [c, v] of Object.entries(changes)) refused(() => check(jwt({ ...CLAIMS, [c]: v })), undefined);
   for (const c of Object.keys(CLAIMS)) refused(() => check(jwt({ ...CLAIMS, [c]: undefined })), /missing|iss and aud/);
-  for (const [c, v] of [['domain', 'milagro1'], ['service', 'B'], ['device', 'AB'], ['channel_kind', '0'], ['more', 1]]) {
+  for (const [c, v] of [['domain', 'milagro1'], ['service', 'B'], ['device', 'AB'], ['channel_kind', '0']]) {
     refused(() => check(jwt({ ...CLAIMS, milagro: { ...CLAIMS.milagro, [c]: v } })));
   }
   for (const head of [{ alg: 'none' }, { alg: 'HS256' }, { typ: 'at+jwt' }, { kid: 'x' }, { kid: undefined }, { jwk }, { crit: [] }]) refused(() => check(jwt(CLAIMS, head)));
   const [a, b, c] = jwt().split('.');
   for (const s of [`${a}.${b}`, `${a}.${b}.`, `${a}.${b}.${c}=`, `${a}.${b}.${c}.`, `${a}.${b64('{}')}.${c}`, `${a}. ${b}.${c}`]) refused(() => check(s));
-  refused(() => check(jwt(), { jwks: { keys: [{ ...jwk, kid: 'another' }] } }), /thumbprint/);
+  for (const k of [{ kid: 'another' }, { use: 'enc' }, { alg: 'ES384' }, { kid: undefined }]) refused(() => check(jwt(), { jwks: { keys: [{ ...jwk, ...k }] } }), /of no key/);
+  refused(() => check(jwt(CLAIMS, { kid: 'another' }), { jwks: { keys: [{ ...jwk, kid: 'another' }] } }), /thumbprint/);
 });

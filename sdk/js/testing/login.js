@@ -30,7 +30,7 @@ export function newDomain() {
   const X = m.encodePoint(m.P1.multiply(s));
   const shares = m.split(s, T, 3);
   return {
-    domainID, s, X, t: T, service: 'login', origin: ORIGIN, serviceID: m.serviceID(domainID, 'login', X),
+    domain: 'example.org', domainID, s, X, t: T, service: 'login', origin: ORIGIN, serviceID: m.serviceID(domainID, 'login', X),
     generation: m.encodeGeneration({ counter: 1n, hash: randomBytes(32) }), shares,
     publicShares: shares.map((x) => m.encodePoint(m.P1.multiply(x.share))), authorityKeys: shares.map(edKey), server: edKey(),
     epoch: m.currentEpoch(m.schedule(2592000), NOW), S: m.encodePoint(m.P2.multiply(s)),
