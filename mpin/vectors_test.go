@@ -32,7 +32,7 @@ func TestMPinVectors(t *testing.T) {
 			}
 		}
 	}
-	refusals := []error{ErrPIN, ErrParams, ErrTranscript, ErrRefused, errSalt, identity.ErrPossession, identity.ErrDevice}
+	refusals := []error{ErrPIN, ErrParams, ErrTranscript, ErrRefused, errSalt, errWidth, errElsewhere, identity.ErrPossession, identity.ErrDevice}
 	for _, c := range p.Refuse {
 		read := vectors[c["what"]]
 		if read == nil {
@@ -53,9 +53,13 @@ func same(c spec.Case, field string, got []byte) error {
 	return nil
 }
 
-// errSalt says that a salt has another length: the type of Stretch has no room for
-// it.
-var errSalt = errors.New("not a salt")
+// The reasons to refuse that this package does not give: its types have no room for a
+// salt, a V or a signature of another length, and it does not read statements.
+var (
+	errSalt      = errors.New("not a salt")
+	errWidth     = errors.New("not a proof")
+	errElsewhere = errors.New("refused by another package")
+)
 
 func pinVector(t *testing.T, c spec.Case) error {
 	salt := spectest.Bytes(t, c["salt"])
@@ -132,32 +136,35 @@ func transcriptVector(t *testing.T, c spec.Case) error {
 
 func loginVector(t *testing.T, c spec.Case) error {
 	tr := vectorTranscript(t, c)
-	if err := same(c, "transcript", tr.Bytes()); err != nil {
+	v, signature := spectest.Bytes(t, c["v"]), spectest.Bytes(t, c["signature"])
+	digest := tr.digest(v)
+	if err := errors.Join(same(c, "transcript", tr.Bytes()), same(c, "digest", digest[:])); err != nil {
 		return err
 	}
-	v, signature := spectest.Bytes(t, c["v"]), spectest.Bytes(t, c["signature"])
-	if c["check"] != "signature" {
-		digest := tr.digest(v)
-		if err := same(c, "digest", digest[:]); err != nil {
-			return err
+	if malformed := len(v) != pairing.G1Size || len(signature) != identity.SignatureSize; malformed || c["check"] == "malformed" {
+		if !malformed || c["check"] != "malformed" {
+			t.Errorf("%s: v has %d bytes, the signature %d", c["reason"], len(v), len(signature))
 		}
+		return errWidth
 	}
-	if len(v) != pairing.G1Size {
-		return ErrRefused // a Proof has no room for it
-	}
-	device := tr.login.Device.Verify(tr.digest(v), signature)
+	device := tr.login.Device.Verify(digest, signature)
 	if (c["check"] == "signature") != (device != nil) {
 		t.Errorf("%s: the device's signature: %v", c["reason"], device)
 	}
 	server := must[keys.ServerKey](t)(keys.ParseServerKey(spectest.Bytes(t, c["serverKey"])))
-	err := errors.Join(device, Verify(server, tr, [pairing.G1Size]byte(v)))
-	if single := VerifyBatch(server, []Transcript{tr}, [][pairing.G1Size]byte{[pairing.G1Size]byte(v)}); (len(single) == 0) != (Verify(server, tr, [pairing.G1Size]byte(v)) == nil) {
+	proof := Verify(server, tr, [pairing.G1Size]byte(v))
+	if c["check"] == "proof" && proof == nil {
+		t.Errorf("%s: the proof is accepted", c["reason"])
+	}
+	if single := VerifyBatch(server, []Transcript{tr}, [][pairing.G1Size]byte{[pairing.G1Size]byte(v)}); (len(single) == 0) != (proof == nil) {
 		t.Errorf("%s: a batch of it says %v", c["reason"], single)
 	}
-	if c["x"] == "" || c["reason"] != "" {
-		return err
+	if c["x"] != "" {
+		if err := remake(t, c, tr); err != nil {
+			t.Errorf("login of %s %s: %v", c["name"], c["reason"], err)
+		}
 	}
-	return errors.Join(err, remake(t, c, tr))
+	return errors.Join(device, proof)
 }
 
 // remake answers the transcript with the case's secrets.
@@ -200,12 +207,22 @@ func batchVector(t *testing.T, c spec.Case) error {
 	return nil
 }
 
+// rowVector looks at the device's signature; time and statements are read in package
+// login.
 func rowVector(t *testing.T, c spec.Case) error {
 	s := Service{Domain: identity.DomainID(spectest.Bytes(t, c["domainID"])), ID: identity.ServiceID(spectest.Bytes(t, c["serviceID"])), Origin: c["origin"]}
 	q := RowRequest{Device: spectest.Bytes(t, c["spki"]), Time: spectest.Number(t, c["time"]), Statements: spectest.List(t, c["statements"]), Signature: spectest.Bytes(t, c["signature"])}
-	if _, err := s.VerifyRow(q); err != nil {
+	digest := s.rowDigest(q)
+	if err := same(c, "digest", digest[:]); err != nil {
 		return err
 	}
-	digest := s.rowDigest(q)
-	return same(c, "digest", digest[:])
+	_, err := s.VerifyRow(q)
+	want := map[string]error{"malformed": identity.ErrDevice, "signature": identity.ErrPossession}[c["check"]]
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", c["reason"], err, want)
+	}
+	if c["check"] == "time" || c["check"] == "statements" {
+		return errElsewhere
+	}
+	return err
 }

@@ -29,19 +29,28 @@ func sure[T any](v T, err error) T {
 	return v
 }
 
+const mpinAbout = "All in hexadecimal but pin, numbers, names, origins and what belongs to a \"login statement\", which are text. The domain is that of the page document, now with a third authority and a login service: " +
+	"what \"document\" lists it (fingerprint is that of its login server's card), and the other cases hold under that document unless they bring another. now is the time at which a case is read. " +
+	"what \"pin\": pin stretches to stretched and alpha. \"token\": shares (index:share, separated by commas) less alpha make token; key is what they make whole. \"points\": A, A_e, B. " +
+	"\"transcript\": fields make transcript, whose hash is y; a case to refuse does not parse. " +
+	"\"login\": v and signature answer transcript; digest is what the device signs of transcript and v. With token, alpha, permit and x the same U (in the transcript) and v come out. " +
+	"check names what refuses: \"malformed\", the width of v or signature, before any signature; \"signature\", the device's; or (that passed) \"proof\", under serverKey. " +
+	"\"batch\": transcripts and vs, separated by commas; bad are the positions refused. " +
+	"\"row\": a row request at now, its statements separated by commas; digest is what the device signs of its fields. An accepted one makes the row of name and channelKind. " +
+	"check names what refuses, in the page's order: \"malformed\", its device key; \"time\"; \"signature\", the device's; or (that passed) \"statements\". " +
+	"\"login card\", \"voucher\" (signed with key), \"notice\" and \"server key request\" (of the document's service) are envelopes of their fields; fingerprint is the card's. " +
+	"\"server key share\": signed answers request, for the reply key with the HPKE seed box; sealed (where given) is one sealing of it. \"server key\": shares combine to key, of the service with master. " +
+	"\"succession\": request is a signed request whose evidence is a voucher by key and the old device's signature over digest; bare is its hash without evidence. Both are judged by authority 1. " +
+	"In a \"server key request\" and a \"succession\", check \"authority\" says that bytes and signatures are good and that authority 1 refuses all the same, at now; without check, they are not good. " +
+	"\"operator approval\": approval is of act and subject, for the authority with this key, whose operators have the keys operators, separated by commas. " +
+	"\"login statement\": statement is a JWT about name, domain (its fingerprint), service, device and channelKind, read with the key set jwks by who means origin."
+
 func mpinPage() (*spec.Page, error) {
 	w, err := newTown()
 	if err != nil {
 		return nil, err
 	}
-	p := &spec.Page{About: "All in hexadecimal but pin, numbers, names and origins, which are text. The domain is that of the page document, now with a login service: what \"document\" lists it, " +
-		"and the other cases hold under that document unless they bring another. " +
-		"what \"pin\": pin stretches to stretched and alpha. \"token\": shares (index:share, separated by commas) less alpha make token; key is what they make whole. \"points\": A, A_e, B. " +
-		"\"transcript\": fields make transcript, whose hash is y; a case to refuse does not parse. \"login\": v and signature answer transcript; digest is what the device signs. With token, alpha, permit and x " +
-		"the same U (in the transcript) and v come out. check names what refuses: the transcript's bytes, the device's signature, or (that passed) the proof under serverKey. \"batch\": transcripts and vs, separated by commas; " +
-		"bad are the positions refused. \"row\": signature of a row request over digest; statements separated by commas. \"login card\", \"voucher\" (signed with key), \"notice\" and \"server key request\" " +
-		"(of the document's service) are envelopes of their fields. \"server key share\": signed answers request, for the reply key with the HPKE seed box; sealed (where given) is one sealing of it. \"server key\": shares " +
-		"combine to key, of the service with master. \"succession\": request is a signed request whose evidence is a voucher by key and the old device's signature over digest; bare is its hash without evidence."}
+	p := &spec.Page{About: mpinAbout}
 	v := newLoginPage(w)
 	pinCases(p)
 	v.tokenCase(p)
@@ -61,6 +70,8 @@ func mpinPage() (*spec.Page, error) {
 	v.serverKeyShares(p)
 	v.serverKeys(p)
 	v.successions(p)
+	v.operatorCases(p)
+	v.statementCases(p)
 	sortByReason(p)
 	return p, nil
 }

@@ -104,7 +104,11 @@ func (v *loginPage) loginCases(p *spec.Page) {
 // refuse adds a case in which the server holds l, which another transcript's V
 // answers.
 func (v *loginPage) refuse(p *spec.Page, l login, answer []byte, reason string) {
-	p.Refuse = append(p.Refuse, refused(v.judged(l, answer), reason, "check", "proof"))
+	check := "proof"
+	if len(answer) != pairing.G1Size {
+		check = "malformed"
+	}
+	p.Refuse = append(p.Refuse, refused(v.judged(l, answer), reason, "check", check))
 }
 
 // refusedFields are proofs of one transcript under one in which a field differs, and
@@ -187,20 +191,22 @@ func (v *loginPage) refusedPoints(p *spec.Page) {
 
 // refusedSignatures are true proofs that the device did not sign.
 func (v *loginPage) refusedSignatures(p *spec.Page) {
-	good, l := v.honest(v.good), v.good
-	digest := [32]byte(unhex(good["digest"]))
-	zero := strings.Repeat("00", 32)
+	l := v.good
+	good := v.judged(l, l.answer(v.key(l, v.alpha), v.x))
+	signature, zero := good["signature"], strings.Repeat("00", 32)
 	other := l
 	other.nonce = make([]byte, 32)
 	moved := v.judged(other, other.answer(v.key(other, v.alpha), v.x))
-	negated := sure(pairing.ParseG1(unhex(good["v"]))).Neg().Bytes()
-	for reason, changes := range map[string][2]string{
-		"signed by another device": {"signature", hexOf(sure(signedBy("device two", digest)))}, "signature of another transcript": {"signature", moved["signature"]},
-		"V altered after it was signed": {"v", hexOf(negated)}, "r is zero": {"signature", zero + good["signature"][64:]}, "s is zero": {"signature", good["signature"][:64] + zero},
-		"signature short": {"signature", good["signature"][2:]}, "signature long": {"signature", good["signature"] + "00"}, "no signature": {"signature", ""},
-		"signature altered": {"signature", flipped(good["signature"])},
+	for reason, text := range map[string]string{
+		"signed by another device": hexOf(sure(signedBy("device two", [32]byte(unhex(good["digest"]))))), "signature of another transcript": moved["signature"],
+		"r is zero": zero + signature[64:], "s is zero": signature[:64] + zero, "signature altered": flipped(signature),
 	} {
-		p.Refuse = append(p.Refuse, refused(good, reason, "check", "signature", changes[0], changes[1]))
+		p.Refuse = append(p.Refuse, refused(good, reason, "check", "signature", "signature", text))
+	}
+	altered := v.judged(l, sure(pairing.ParseG1(unhex(good["v"]))).Neg().Bytes())
+	p.Refuse = append(p.Refuse, refused(altered, "V altered after it was signed", "check", "signature", "signature", signature))
+	for reason, text := range map[string]string{"signature short": signature[2:], "signature long": signature + "00", "no signature": ""} {
+		p.Refuse = append(p.Refuse, refused(good, reason, "check", "malformed", "signature", text))
 	}
 }
 

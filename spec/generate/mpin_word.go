@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -15,86 +14,6 @@ import (
 
 const mpinTime = requestTime + 86_400
 
-// document is the town's second document, which lists the login service.
-func (v *loginPage) document() document {
-	d := v.first()
-	before := sha256.Sum256(d.encode())
-	d.revision, d.predecessor = 2, before[:]
-	d.schedules = append(d.schedules, scheduleOf("permit", 2_592_000, 0, 0))
-	d.services = [][]byte{v.entry().encode()}
-	return d
-}
-
-// An entry is a service as a document lists it.
-type entry struct {
-	name, origin               string
-	master, generation, public []byte
-	key                        []byte
-}
-
-func (v *loginPage) entry() entry {
-	return entry{"login", loginOrigin, v.master.G1().Bytes(), generation().Bytes(), encoding.List(share("pin master", 1).G1().Bytes(), share("pin master", 2).G1().Bytes()), loginKey()}
-}
-
-func (e entry) encode() []byte {
-	return encoding.List([]byte(e.name), e.master, e.generation, []byte(e.origin), e.key, e.public)
-}
-
-// documentCases are the document of all other cases, and some whose service is none.
-func (v *loginPage) documentCases(p *spec.Page) {
-	p.Accept = append(p.Accept, spec.Case{"what": "document", "document": hexOf(v.document().encode()), "serviceID": hexOf(v.service[:])})
-	refuse := func(reason string, d document) {
-		p.Refuse = append(p.Refuse, spec.Case{"what": "document", "document": hexOf(d.encode()), "reason": "document: " + reason})
-	}
-	for reason, edit := range map[string]func(*entry){
-		"service in capitals": func(e *entry) { e.name = "Login" }, "origin with a path": func(e *entry) { e.origin += "/" },
-		"another master": func(e *entry) { e.master = secret("other").G1().Bytes() }, "generation with counter 0": func(e *entry) { e.generation = append(make([]byte, 8), e.generation[8:]...) },
-		"one public share": func(e *entry) { e.public = e.public[:52] }, "login server's key of 31 bytes": func(e *entry) { e.key = e.key[:31] },
-		"public share off polynomial": func(e *entry) { e.public = slices.Concat(e.public[:52], encoding.List(secret("other").G1().Bytes())) },
-	} {
-		d, e := v.document(), v.entry()
-		edit(&e)
-		d.services = [][]byte{e.encode()}
-		refuse(reason, d)
-	}
-	d := v.document()
-	d.services = append(d.services, d.services[0])
-	refuse("one service twice", d)
-	d = v.document()
-	d.schedules = d.schedules[:2]
-	refuse("service without epochs for permits", d)
-}
-
-func loginKey() []byte { return signing(loginServer).Public().(ed25519.PublicKey) }
-
-// enrolments are what both authorities state of the person's device.
-func (v *loginPage) enrolments() (list [][]byte) {
-	d := deviceHash(v.good.spki())
-	for i := uint32(1); i <= 2; i++ {
-		list = append(list, envelope(i, encoding.LP("milagro/v1 enrolment", v.good.domain, generation().Bytes(), encoding.U32(i), []byte("mpin"), v.service[:],
-			[]byte(v.good.name), d[:], encoding.U8(0), encoding.U64(requestTime+1))))
-	}
-	return list
-}
-
-func (v *loginPage) rowCases(p *spec.Page) {
-	statements := v.enrolments()
-	digest := sha256.Sum256(encoding.LP("milagro/v1 mpin row", v.good.domain, v.service[:], []byte(loginOrigin), v.good.spki(), encoding.U64(mpinTime), encoding.List(statements...)))
-	good := spec.Case{"what": "row", "domainID": hexOf(v.good.domain), "serviceID": hexOf(v.service[:]), "origin": loginOrigin, "spki": hexOf(v.good.spki()), "time": fmt.Sprint(mpinTime),
-		"statements": hexList(statements), "digest": hexOf(digest[:]), "signature": hexOf(sure(signedBy("device one", digest)))}
-	p.Accept = append(p.Accept, good)
-	zero := strings.Repeat("00", 32)
-	for reason, changes := range map[string][2]string{
-		"row: another time": {"time", fmt.Sprint(mpinTime + 1)}, "row: another origin": {"origin", "https://login.example.com"}, "row: another domain": {"domainID", zero},
-		"row: another service": {"serviceID", zero}, "row: another device": {"spki", hexOf(sure(device("device two")))}, "row: device key of 90 bytes": {"spki", good["spki"][2:]},
-		"row: statements swapped": {"statements", hexList([][]byte{statements[1], statements[0]})}, "row: one statement": {"statements", hexList(statements[:1])},
-		"row: a statement twice": {"statements", hexList([][]byte{statements[0], statements[0]})}, "row: signed by another device": {"signature", hexOf(sure(signedBy("device two", digest)))},
-		"row: no signature": {"signature", ""},
-	} {
-		p.Refuse = append(p.Refuse, refused(good, reason, changes[0], changes[1]))
-	}
-}
-
 // variants adds the refusals that every envelope has, in the field of this name.
 func variants(p *spec.Page, good spec.Case, field string) {
 	b, name := unhex(good[field]), good["what"]+": "
@@ -104,9 +23,16 @@ func variants(p *spec.Page, good spec.Case, field string) {
 	}
 }
 
+// cardFingerprint is what people compare of a login server's card.
+func cardFingerprint(service, origin string, key []byte) string {
+	fingerprint := sha256.Sum256(encoding.LP("milagro/v1 login card fingerprint", encoding.LP("milagro/v1 login card", []byte(service), []byte(origin), key)))
+	return hexOf(fingerprint[:])
+}
+
 func (v *loginPage) cardCases(p *spec.Page) {
 	card := func(label, service, origin string, key []byte, signer uint32) spec.Case {
-		return spec.Case{"what": "login card", "service": service, "origin": origin, "key": hexOf(key), "card": hexOf(envelope(signer, encoding.LP(label, []byte(service), []byte(origin), key)))}
+		return spec.Case{"what": "login card", "service": service, "origin": origin, "key": hexOf(key), "card": hexOf(envelope(signer, encoding.LP(label, []byte(service), []byte(origin), key))),
+			"fingerprint": cardFingerprint(service, origin, key)}
 	}
 	const label = "milagro/v1 login card"
 	good := card(label, "login", loginOrigin, loginKey(), loginServer)
@@ -128,24 +54,26 @@ func (v *loginPage) cardCases(p *spec.Page) {
 type voucher struct {
 	label           string
 	domain, service []byte
+	index           uint32
 	name            string
 	older, newer    []byte
+	time            uint64
 	nonce           []byte
 	signer          uint32
 }
 
 func (v *loginPage) voucher() voucher {
 	nonce, one, two := sha256.Sum256([]byte("voucher")), deviceHash(sure(device("device one"))), deviceHash(sure(device("device two")))
-	return voucher{"milagro/v1 mpin voucher", v.good.domain, v.service[:], v.good.name, one[:], two[:], nonce[:], loginServer}
+	return voucher{"milagro/v1 mpin voucher", v.good.domain, v.service[:], 1, v.good.name, one[:], two[:], requestTime - 60, nonce[:], loginServer}
 }
 
 func (v voucher) bytes() []byte {
-	return envelope(v.signer, encoding.LP(v.label, v.domain, v.service, encoding.U32(1), []byte(v.name), v.older, v.newer, encoding.U64(mpinTime), v.nonce))
+	return envelope(v.signer, encoding.LP(v.label, v.domain, v.service, encoding.U32(v.index), []byte(v.name), v.older, v.newer, encoding.U64(v.time), v.nonce))
 }
 
 func (v voucher) vector() spec.Case {
-	return spec.Case{"what": "voucher", "key": hexOf(loginKey()), "domainID": hexOf(v.domain), "serviceID": hexOf(v.service), "index": "1", "name": v.name, "old": hexOf(v.older), "new": hexOf(v.newer),
-		"time": fmt.Sprint(mpinTime), "nonce": hexOf(v.nonce), "voucher": hexOf(v.bytes())}
+	return spec.Case{"what": "voucher", "key": hexOf(loginKey()), "domainID": hexOf(v.domain), "serviceID": hexOf(v.service), "index": fmt.Sprint(v.index), "name": v.name, "old": hexOf(v.older), "new": hexOf(v.newer),
+		"time": fmt.Sprint(v.time), "nonce": hexOf(v.nonce), "voucher": hexOf(v.bytes())}
 }
 
 func (v *loginPage) voucherCases(p *spec.Page) {
@@ -188,36 +116,44 @@ func (v *loginPage) noticeCases(p *spec.Page) {
 // A serverRequest asks for a share of the server key.
 type serverRequest struct {
 	domain, service, generation []byte
+	index                       uint32
 	reply                       []byte
+	time                        uint64
 	signer                      uint32
 }
 
 func (v *loginPage) serverRequest() serverRequest {
-	return serverRequest{v.good.domain, v.service[:], generation().Bytes(), box("server reply").PublicKey().Bytes(), loginServer}
+	return serverRequest{v.good.domain, v.service[:], generation().Bytes(), 1, box("server reply").PublicKey().Bytes(), mpinTime, loginServer}
 }
 
 func (q serverRequest) bytes() []byte {
 	nonce := sha256.Sum256([]byte("server key"))
-	return envelope(q.signer, encoding.LP("milagro/v1 server key request", q.domain, q.service, q.generation, encoding.U32(1), q.reply, encoding.U64(mpinTime), nonce[:]))
+	return envelope(q.signer, encoding.LP("milagro/v1 server key request", q.domain, q.service, q.generation, encoding.U32(q.index), q.reply, encoding.U64(q.time), nonce[:]))
 }
 
 func (v *loginPage) serverKeyRequests(p *spec.Page) {
 	nonce, zero := sha256.Sum256([]byte("server key")), make([]byte, 32)
-	vector := func(q serverRequest) spec.Case {
-		return spec.Case{"what": "server key request", "domainID": hexOf(q.domain), "serviceID": hexOf(q.service), "generation": hexOf(q.generation), "index": "1",
-			"replyKey": hexOf(q.reply), "time": fmt.Sprint(mpinTime), "nonce": hexOf(nonce[:]), "request": hexOf(q.bytes())}
-	}
-	good := vector(v.serverRequest())
-	p.Accept = append(p.Accept, good)
-	for reason, edit := range map[string]func(*serverRequest){
-		"server key request: signed by an authority": func(q *serverRequest) { q.signer = 1 }, "server key request: another domain": func(q *serverRequest) { q.domain = zero },
-		"server key request: a service that is not in the document": func(q *serverRequest) { q.service = zero }, "server key request: generation of 39 bytes": func(q *serverRequest) { q.generation = q.generation[:39] },
-		"server key request: generation with counter 0": func(q *serverRequest) { q.generation = append(make([]byte, 8), q.generation[8:]...) },
-		"server key request: reply key of 1215 bytes":   func(q *serverRequest) { q.reply = q.reply[:1215] },
-	} {
+	vector := func(edit func(*serverRequest)) spec.Case {
 		q := v.serverRequest()
 		edit(&q)
-		p.Refuse = append(p.Refuse, refused(vector(q), reason))
+		return spec.Case{"what": "server key request", "domainID": hexOf(q.domain), "serviceID": hexOf(q.service), "generation": hexOf(q.generation), "index": fmt.Sprint(q.index),
+			"replyKey": hexOf(q.reply), "time": fmt.Sprint(q.time), "now": fmt.Sprint(mpinTime), "nonce": hexOf(nonce[:]), "request": hexOf(q.bytes())}
+	}
+	good := vector(func(*serverRequest) {})
+	p.Accept = append(p.Accept, good, vector(func(q *serverRequest) { q.time -= 300 }), vector(func(q *serverRequest) { q.time += 300 }))
+	for reason, edit := range map[string]func(*serverRequest){
+		"signed by an authority": func(q *serverRequest) { q.signer = 1 }, "another domain": func(q *serverRequest) { q.domain = zero },
+		"a service that is not in the document": func(q *serverRequest) { q.service = zero }, "generation of 39 bytes": func(q *serverRequest) { q.generation = q.generation[:39] },
+		"generation with counter 0": func(q *serverRequest) { q.generation = append(make([]byte, 8), q.generation[8:]...) },
+		"reply key of 1215 bytes":   func(q *serverRequest) { q.reply = q.reply[:1215] },
+	} {
+		p.Refuse = append(p.Refuse, refused(vector(edit), "server key request: "+reason))
+	}
+	for reason, edit := range map[string]func(*serverRequest){
+		"301 s old": func(q *serverRequest) { q.time -= 301 }, "301 s ahead": func(q *serverRequest) { q.time += 301 }, "for another authority": func(q *serverRequest) { q.index = 2 },
+		"of another generation": func(q *serverRequest) { q.generation = slices.Concat(encoding.U64(2), q.generation[8:]) },
+	} {
+		p.Refuse = append(p.Refuse, refused(vector(edit), "server key request: "+reason, "check", "authority"))
 	}
 	variants(p, good, "request")
 }
@@ -275,27 +211,39 @@ func (v *loginPage) serverKeys(p *spec.Page) {
 
 // successions are requests of a new device whose evidence is a voucher.
 func (v *loginPage) successions(p *spec.Page) {
-	p.Accept = append(p.Accept, v.succession(v.voucher().bytes(), "device one", func(*conversation) {}))
-	other := v.voucher()
-	two := deviceHash(sure(device("leaf")))
-	other.older = two[:]
-	bad := v.voucher()
-	bad.signer = 1
+	as := func(edit func(*voucher)) []byte {
+		word := v.voucher()
+		edit(&word)
+		return word.bytes()
+	}
+	good := as(func(*voucher) {})
+	for _, time := range []uint64{requestTime - 60, requestTime, requestTime - 86_400, requestTime + 300} {
+		p.Accept = append(p.Accept, v.succession(as(func(v *voucher) { v.time = time }), "device one", func(*conversation) {}))
+	}
+	zero, leaf := make([]byte, 32), deviceHash(sure(device("leaf")))
 	for reason, c := range map[string]spec.Case{
-		"succession: signed by another device":               v.succession(v.voucher().bytes(), "leaf", func(*conversation) {}),
-		"succession: voucher for another old device":         v.succession(other.bytes(), "device one", func(*conversation) {}),
-		"succession: voucher signed by an authority":         v.succession(bad.bytes(), "device one", func(*conversation) {}),
-		"succession: voucher altered":                        v.succession(unhex(flipped(hexOf(v.voucher().bytes()))), "device one", func(*conversation) {}),
-		"succession: signed for another name":                v.succession(v.voucher().bytes(), "device one", func(c *conversation) { c.name = "acct:bob@example.org" }),
-		"succession: signed for another authority":           v.succession(v.voucher().bytes(), "device one", func(c *conversation) { c.index = 2 }),
-		"succession: signed for another device":              v.succession(v.voucher().bytes(), "device one", func(c *conversation) { c.spki, c.signer = sure(device("leaf")), "leaf" }),
-		"succession: evidence is a code":                     v.succession(nil, "", func(c *conversation) { c.evidence = codeEvidence("code", codeText(1, codeBytes())) }),
-		"succession: evidence is the parts without a label":  v.succession(nil, "", func(c *conversation) { c.evidence = codeEvidence("succession", string(v.voucher().bytes())) }),
-		"succession: no evidence":                            v.succession(nil, "", func(c *conversation) { c.evidence = nil }),
-		"succession: signature over the voucher alone":       v.succession(v.voucher().bytes(), "device one", func(c *conversation) { c.evidence = v.evidence(v.voucher().bytes(), "device one", nil) }),
-		"succession: the old device's signature is 63 bytes": v.succession(nil, "", func(c *conversation) { c.evidence = v.evidence(v.voucher().bytes(), "device one", make([]byte, 31)) }),
+		"signed by another device":               v.succession(good, "leaf", func(*conversation) {}),
+		"voucher for another old device":         v.succession(as(func(v *voucher) { v.older = leaf[:] }), "device one", func(*conversation) {}),
+		"voucher signed by an authority":         v.succession(as(func(v *voucher) { v.signer = 1 }), "device one", func(*conversation) {}),
+		"voucher altered":                        v.succession(unhex(flipped(hexOf(good))), "device one", func(*conversation) {}),
+		"signed for another name":                v.succession(good, "device one", func(c *conversation) { c.name = "acct:bob@example.org" }),
+		"signed for another authority":           v.succession(good, "device one", func(c *conversation) { c.index = 2 }),
+		"signed for another device":              v.succession(good, "device one", func(c *conversation) { c.spki, c.signer = sure(device("leaf")), "leaf" }),
+		"evidence is a code":                     v.succession(nil, "", func(c *conversation) { c.evidence = codeEvidence("code", codeText(1, codeBytes())) }),
+		"evidence is the parts without a label":  v.succession(nil, "", func(c *conversation) { c.evidence = codeEvidence("succession", string(good)) }),
+		"no evidence":                            v.succession(nil, "", func(c *conversation) { c.evidence = nil }),
+		"signature over the voucher alone":       v.succession(good, "device one", func(c *conversation) { c.evidence = v.evidence(good, "device one", nil) }),
+		"the old device's signature is 63 bytes": v.succession(nil, "", func(c *conversation) { c.evidence = v.evidence(good, "device one", make([]byte, 31)) }),
 	} {
-		p.Refuse = append(p.Refuse, refused(c, reason))
+		p.Refuse = append(p.Refuse, refused(c, "succession: "+reason))
+	}
+	for reason, edit := range map[string]func(*voucher){
+		"voucher 86,401 s old": func(v *voucher) { v.time = requestTime - 86_401 }, "voucher 301 s ahead": func(v *voucher) { v.time = requestTime + 301 },
+		"voucher for another domain": func(v *voucher) { v.domain = zero }, "voucher for another service": func(v *voucher) { v.service = zero },
+		"voucher for another authority": func(v *voucher) { v.index = 2 }, "voucher for another name": func(v *voucher) { v.name = "acct:bob@example.org" },
+		"voucher for another new device": func(v *voucher) { v.newer = leaf[:] },
+	} {
+		p.Refuse = append(p.Refuse, refused(v.succession(as(edit), "device one", func(*conversation) {}), "succession: "+reason, "check", "authority"))
 	}
 }
 
@@ -321,5 +269,5 @@ func (v *loginPage) succession(word []byte, old string, edit func(*conversation)
 		c.evidence = v.evidence(word, old, bare[:])
 	}
 	edit(&c)
-	return spec.Case{"what": "succession", "key": hexOf(loginKey()), "voucher": hexOf(word), "bare": hexOf(bare[:]), "digest": hexOf(digest[:]), "request": hexOf(sure(c.plaintext()))}
+	return spec.Case{"what": "succession", "key": hexOf(loginKey()), "now": fmt.Sprint(requestTime), "voucher": hexOf(word), "bare": hexOf(bare[:]), "digest": hexOf(digest[:]), "request": hexOf(sure(c.plaintext()))}
 }

@@ -1,6 +1,7 @@
 // Every case of mpin.json.
 
 import assert from 'node:assert/strict';
+import { ed25519 } from '@noble/curves/ed25519.js';
 import { bytesToHex as hex, hexToBytes as unhex } from '@noble/hashes/utils.js';
 import * as m from '../src/index.js';
 import { readFile, runFile, same } from '../testing/vectors.js';
@@ -76,14 +77,17 @@ async function replay(c) {
 async function login(c, accept) {
   const [bytes, V, signature, S] = [unhex(c.transcript), unhex(c.v), unhex(c.signature), unhex(c.serverKey)];
   const read = m.decodeTranscript(bytes);
+  same(m.H(m.lp('milagro/v1 mpin proof', bytes, V)), c.digest);
   assert.deepEqual(m.verifyLogins([{ transcript: bytes, V }], S), m.verifyLogin(bytes, V, S) ? [] : [0]);
-  if (V.length === 48) {
-    if (c.check !== 'signature') same(m.proofDigest(bytes, V), c.digest); // else it is what was signed, perhaps of another V
-    assert.equal(m.verifyPossession(bytes, V, signature), c.check !== 'signature');
-  } // else it has no digest: a V of another width is malformed before any signature is looked at
-  if (c.x !== undefined && c.check !== 'signature') await replay(c);
+  if (c.check === 'malformed') {
+    assert.ok(V.length !== 48 || signature.length !== 64);
+    return m.verifyPossession(bytes, V, signature);
+  }
+  const possession = m.verifyPossession(bytes, V, signature);
+  assert.equal(possession, c.check !== 'signature');
+  if (c.x !== undefined) await replay(c);
   if (accept) same(read.name, c.name);
-  return c.check === 'signature' ? false : m.verifyLogin(bytes, V, S);
+  return possession && m.verifyLogin(bytes, V, S);
 }
 
 function batch(c) {
@@ -93,22 +97,32 @@ function batch(c) {
   return bad.length === 0;
 }
 
+// The card of a service's login server, as the document tells it.
+const cardOf = ({ name, origin, key }) => ({ service: name, origin, key });
+
 function document(c, accept) {
   const d = m.decodeDocument(unhex(c.document));
-  if (accept) m.findService(d, unhex(c.serviceID));
+  if (accept) same(m.loginCardFingerprint(cardOf(m.findService(d, unhex(c.serviceID)))), c.fingerprint);
 }
 
 function row(c, accept) {
   const request = { spki: unhex(c.spki), time: BigInt(c.time), statements: split(c.statements), signature: unhex(c.signature) };
-  const service = { ...view({ serviceID: c.serviceID }), domainID: unhex(c.domainID), origin: c.origin };
-  if (accept) same(m.rowDigest({ ...service, ...request }), c.digest);
-  m.checkRow(service, request, request.time);
+  const service = { ...view(c), domainID: unhex(c.domainID), origin: c.origin };
+  if (c.check !== 'malformed') {
+    same(m.rowDigest({ ...service, ...request }), c.digest);
+    assert.equal(m.verifyDeviceSignature(request.spki, unhex(c.digest), request.signature), c.check !== 'signature');
+  }
+  if (c.check === 'time') assert.ok(m.checkRow(service, request, request.time));
+  const made = m.checkRow(service, request, BigInt(c.now));
+  if (!accept) return;
+  same(made.name, c.name);
+  same(String(made.channelKind), c.channelKind);
 }
 
 function loginCard(c, accept) {
   const card = m.openLoginCard(unhex(c.card));
-  sameFields(card, c, { service: 'service', origin: 'origin', key: 'key' });
-  if (accept) same(m.loginCardFingerprint(card), hex(card.fingerprint));
+  sameFields(card, c, { service: 'service', origin: 'origin', key: 'key', fingerprint: 'fingerprint' });
+  if (accept) same(m.loginCardFingerprint(card), c.fingerprint);
 }
 
 function voucher(c) {
@@ -125,13 +139,28 @@ function notice(c) {
   return m.equal(n.domainID, domainID);
 }
 
+// A case of check "authority" is read, and refused by authority 1 alone.
+function byAuthority(c, read, judge) {
+  let result;
+  try {
+    result = read();
+  } catch (e) {
+    assert.notEqual(c.check, 'authority', e.message);
+    throw e;
+  }
+  return judge(result);
+}
+
 function keyRequest(c) {
   const { domainID, loginServerKey, generation } = view(c);
-  const r = m.openKeyRequest(unhex(c.request), loginServerKey);
-  sameFields({ ...r, index: String(r.index) }, c, {
-    serviceID: 'serviceID', generation: 'generation', index: 'index', replyKey: 'replyKey', time: 'time', nonce: 'nonce',
-  });
-  return m.equal(r.domainID, domainID) && m.equal(r.generation, generation);
+  const read = (now) => {
+    const r = m.openKeyRequest(unhex(c.request), loginServerKey, now);
+    sameFields({ ...r, index: String(r.index) }, c, {
+      serviceID: 'serviceID', generation: 'generation', index: 'index', replyKey: 'replyKey', time: 'time', nonce: 'nonce',
+    });
+    return r;
+  };
+  return byAuthority(c, () => read(), (r) => read(BigInt(c.now)) && r.index === 1 && m.equal(r.domainID, domainID) && m.equal(r.generation, generation));
 }
 
 async function keyShare(c, accept) {
@@ -153,21 +182,47 @@ function serverKey(c, accept) {
 }
 
 function succession(c, accept) {
-  const { body, evidence, request } = m.openRequest(unhex(c.request));
-  if (accept) {
-    same(m.bareHash(body), c.bare);
-    same(m.decodeSuccession(evidence).voucher, c.voucher);
-    same(m.successionDigest(unhex(c.voucher), m.bareHash(body)), c.digest);
-  }
-  const { domainID } = documentOf(c);
-  const own = { domainID, serviceID: request.serviceID, index: request.index, loginServerKey: unhex(c.key) };
-  const { time } = m.openVoucher(m.decodeSuccession(evidence).voucher, own.loginServerKey);
-  m.checkSuccession(body, evidence, own, time); // the requests of the vectors are a day older than their vouchers
+  const { domainID, services: [{ serviceID }] } = documentOf(c);
+  const loginServerKey = unhex(c.key);
+  const read = () => {
+    const { body, evidence, request } = m.openRequest(unhex(c.request));
+    const { voucher, spki, signature } = m.decodeSuccession(evidence);
+    const digest = m.successionDigest(voucher, m.bareHash(body));
+    if (c.check === 'authority') assert.ok(m.openVoucher(voucher, loginServerKey) && m.verifyDeviceSignature(spki, digest, signature));
+    if (accept || c.check === 'authority') {
+      same(m.bareHash(body), c.bare);
+      same(voucher, c.voucher);
+      same(digest, c.digest);
+      const [age, now] = [BigInt(c.now) - BigInt(request.time), BigInt(c.now)];
+      assert.ok(age >= -300n && age <= 300n, `a request of ${request.time} at ${now}`);
+    }
+    return { body, evidence };
+  };
+  return byAuthority(c, read, ({ body, evidence }) => m.checkSuccession(body, evidence, { domainID, serviceID, index: 1, loginServerKey }, BigInt(c.now)) !== null);
+}
+
+function approval(c) {
+  const { body, signature } = m.readEnvelope(unhex(c.approval));
+  const by = split(c.operators).find((key) => ed25519.verify(signature, body, key, { zip215: false }));
+  if (by === undefined) return false; // nobody's
+  const a = m.openApproval(unhex(c.approval), by, BigInt(c.now));
+  return [hex(a.authority) === c.authority, a.act === c.act, hex(a.subject) === c.subject, String(a.time) === c.time].every((x) => x);
+}
+
+function loginStatement(c, accept) {
+  const claims = m.verifyStatement(c.statement, { jwks: JSON.parse(c.jwks), origin: c.origin, now: Number(c.now) });
+  if (!accept) return;
+  const { domain, service, device, channel_kind: kind } = claims.milagro;
+  sameFields(
+    { name: claims.sub, domain, service, device, kind: String(kind), jti: claims.jti, iat: String(claims.iat), exp: String(claims.exp) }, c,
+    { name: 'name', domain: 'domain', service: 'service', device: 'device', kind: 'channelKind', jti: 'jti', iat: 'iat', exp: 'exp' },
+  );
 }
 
 const HANDLERS = {
   pin, points, token, transcript, login, batch, document, row, 'login card': loginCard, voucher, notice,
   'server key request': keyRequest, 'server key share': keyShare, 'server key': serverKey, succession,
+  'operator approval': approval, 'login statement': loginStatement,
 };
 
 runFile('mpin', (c, accept) => {
