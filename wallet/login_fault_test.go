@@ -108,7 +108,7 @@ func (p *someone) oneOf(t *testing.T, title string) string {
 
 func TestAChangeOfPINOutlastsEachLossOnTheNetwork(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, authoritytest.Config{}, logintest.Config{})
+	h := newHouse(t, authoritytest.Config{Authorities: 2}, logintest.Config{})
 	for _, k := range []struct {
 		path string
 		from int // the how manieth call fails first
@@ -119,6 +119,9 @@ func TestAChangeOfPINOutlastsEachLossOnTheNetwork(t *testing.T) {
 	} {
 		for title := range broken(to(k.path)) {
 			for _, after := range []string{"change", "login"} {
+				if after == "login" && k.from == 1 && k.path != "/v1/mpin/row" {
+					continue // the old key is all that there is
+				}
 				user := fmt.Sprintf("%s-%d-%s-%s", filepath.Base(k.path), k.from, title, after)
 				t.Run(user, func(t *testing.T) {
 					net := &wire{}
