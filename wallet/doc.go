@@ -19,8 +19,8 @@
 //	logins/HASH/KEY/statement            what the login server said of the last login
 //	evidence/DOMAIN/…                    what convicts authorities that lied
 //
-// Of channel keys those of the previous, the current and the next epoch are
-// kept. Every change is atomic and durable: what the wallet said it did is on the
+// Of channel keys and permits those of the previous, the current and the next epoch
+// are kept. Every change is atomic and durable: what the wallet said it did is on the
 // disk. What does not read back as it was written is named in an error and left
 // alone, for somebody to look at.
 //

@@ -33,6 +33,8 @@ var (
 	ErrRegistered = errors.New("login is registered already")
 	// ErrService says that the domain document lists no such login service.
 	ErrService = errors.New("no such login service")
+	// ErrStatement is wrapped by every refusal of a login server's statement.
+	ErrStatement = errors.New("login statement refused")
 )
 
 // FileError is an error about one file of the wallet.

@@ -19,9 +19,6 @@ import (
 // statementSeconds is how long a statement holds (spec/mpin.md "Statement").
 const statementSeconds = 300
 
-// ErrStatement is wrapped by every refusal of a login server's statement.
-var ErrStatement = errors.New("login statement refused")
-
 // Subject is whom a login server's statement is about.
 type Subject struct {
 	Name        identity.Name
