@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ func (v *loginPage) operatorCases(p *spec.Page) {
 		edit(&a)
 		return a
 	}
+	nowhere := sha256.Sum256([]byte("other"))
 	enters := func(subject []byte) operatorApproval {
 		return as(func(a *operatorApproval) { a.act, a.subject = "operator", subject })
 	}
@@ -61,7 +63,7 @@ func (v *loginPage) operatorCases(p *spec.Page) {
 		"authority's key of 31 bytes": func(a *operatorApproval) { a.authority = a.authority[:31] }, "301 s old": func(a *operatorApproval) { a.time -= 301 }, "301 s ahead": func(a *operatorApproval) { a.time += 301 },
 		"signed by nobody's key": func(a *operatorApproval) { a.signer = firstOperator + 2 }, "signed by the authority": func(a *operatorApproval) { a.signer = 1 },
 		"of another act": func(a *operatorApproval) { a.act, a.subject = "operator", carol }, "of an act that there is not": func(a *operatorApproval) { a.act = "revoke" }, "no act": func(a *operatorApproval) { a.act = "" },
-		"of another service": func(a *operatorApproval) { a.subject = slices.Concat(make([]byte, 32), a.subject[32:]) }, "of another generation": func(a *operatorApproval) { a.subject = slices.Concat(v.service[:], v.document().generation) },
+		"of another service": func(a *operatorApproval) { a.subject = slices.Concat(nowhere[:], a.subject[32:]) }, "of another generation": func(a *operatorApproval) { a.subject = slices.Concat(v.service[:], v.document().generation) },
 		"subject of 71 bytes": func(a *operatorApproval) { a.subject = a.subject[:71] }, "subject of 73 bytes": func(a *operatorApproval) { a.subject = append(slices.Clone(a.subject), 0) },
 	} {
 		p.Refuse = append(p.Refuse, refused(as(edit).wanted("server-key", delivery), "approval: "+reason))

@@ -152,7 +152,7 @@ func (v *loginPage) rowCases(p *spec.Page) {
 // enough, or not of one login here.
 func (v *loginPage) refusedRows(p *spec.Page) {
 	good := v.states(same, 1, 2, 3)
-	zero, other := make([]byte, 32), deviceHash(sure(device("device two")))
+	nowhere, other := sha256.Sum256([]byte("other")), deviceHash(sure(device("device two")))
 	list := func(statements ...[]byte) [][]byte { return statements }
 	one := func(edit func(*stated)) [][]byte { return list(good[0], v.states(edit, 2)[0]) }
 	all := func(edit func(*stated)) [][]byte { return v.states(edit, 1, 2) }
@@ -165,8 +165,8 @@ func (v *loginPage) refusedRows(p *spec.Page) {
 	device := func(s *stated) { s.device = other[:] }
 	channel := func(s *stated) { s.kind = 1 }
 	permit := func(s *stated) { s.purpose = "permit" }
-	service := func(s *stated) { s.service = zero }
-	domain := func(s *stated) { s.domain = zero }
+	service := func(s *stated) { s.service = nowhere[:] }
+	domain := func(s *stated) { s.domain = nowhere[:] }
 	for reason, statements := range map[string][][]byte{
 		"t − 1 statements": good[:1], "one statement twice": list(good[0], good[0]), "t statements, one twice": list(good[0], good[0], good[1]),
 		"not in ascending order": list(good[1], good[0]), "n statements, not in ascending order": list(good[0], good[2], good[1]),
@@ -185,10 +185,10 @@ func (v *loginPage) refusedRows(p *spec.Page) {
 
 // refusedRowSignatures are requests that their device has not signed as they are.
 func (v *loginPage) refusedRowSignatures(p *spec.Page) {
-	good, zero := v.rowRequest(v.states(same, 1, 2)...), make([]byte, 32)
+	good, nowhere := v.rowRequest(v.states(same, 1, 2)...), sha256.Sum256([]byte("other"))
 	for reason, edit := range map[string]func(*rowRequest){
-		"for another time": func(q *rowRequest) { q.time++ }, "for another origin": func(q *rowRequest) { q.origin = "https://login.example.com" }, "for another domain": func(q *rowRequest) { q.domain = zero },
-		"for another service": func(q *rowRequest) { q.service = zero }, "for another device": func(q *rowRequest) { q.spki = sure(device("device two")) }, "by another device": func(q *rowRequest) { q.signer = "device two" },
+		"for another time": func(q *rowRequest) { q.time++ }, "for another origin": func(q *rowRequest) { q.origin = "https://login.example.com" }, "for another domain": func(q *rowRequest) { q.domain = nowhere[:] },
+		"for another service": func(q *rowRequest) { q.service = nowhere[:] }, "for another device": func(q *rowRequest) { q.spki = sure(device("device two")) }, "by another device": func(q *rowRequest) { q.signer = "device two" },
 		"for another list": func(q *rowRequest) { q.statements = v.states(same, 1, 3) }, "for a longer list": func(q *rowRequest) { q.statements = v.states(same, 1, 2, 3) },
 	} {
 		q := good

@@ -93,7 +93,7 @@ func (v *loginPage) voucherCases(p *spec.Page) {
 }
 
 func (v *loginPage) noticeCases(p *spec.Page) {
-	device, zero := deviceHash(v.good.spki()), make([]byte, 32)
+	device, nowhere := deviceHash(v.good.spki()), sha256.Sum256([]byte("other"))
 	notice := func(signer uint32, label string, parts ...[]byte) spec.Case {
 		return spec.Case{"what": "notice", "domainID": hexOf(parts[0]), "serviceID": hexOf(parts[1]), "name": string(parts[2]), "device": hexOf(parts[3]),
 			"time": fmt.Sprint(mpinTime), "notice": hexOf(envelope(signer, encoding.LP(label, append(parts, encoding.U64(mpinTime))...)))}
@@ -104,7 +104,7 @@ func (v *loginPage) noticeCases(p *spec.Page) {
 	p.Accept = append(p.Accept, good)
 	for reason, c := range map[string]spec.Case{
 		"notice: signed by an authority": notice(1, label, domain, service, name, device[:]), "notice: another label": notice(loginServer, "milagro/v1 mpin voucher", domain, service, name, device[:]),
-		"notice: another domain": notice(loginServer, label, zero, service, name, device[:]), "notice: a service that is not in the document": notice(loginServer, label, domain, zero, name, device[:]),
+		"notice: another domain": notice(loginServer, label, nowhere[:], service, name, device[:]), "notice: a service that is not in the document": notice(loginServer, label, domain, nowhere[:], name, device[:]),
 		"notice: name in capitals": notice(loginServer, label, domain, service, []byte("acct:Alice@example.org"), device[:]), "notice: device of 31 bytes": notice(loginServer, label, domain, service, name, device[:31]),
 		"notice: a document without services": refused(good, "", "document", hexOf(v.first().encode())),
 	} {
@@ -132,7 +132,7 @@ func (q serverRequest) bytes() []byte {
 }
 
 func (v *loginPage) serverKeyRequests(p *spec.Page) {
-	nonce, zero := sha256.Sum256([]byte("server key")), make([]byte, 32)
+	nonce, nowhere := sha256.Sum256([]byte("server key")), sha256.Sum256([]byte("other"))
 	vector := func(edit func(*serverRequest)) spec.Case {
 		q := v.serverRequest()
 		edit(&q)
@@ -142,8 +142,8 @@ func (v *loginPage) serverKeyRequests(p *spec.Page) {
 	good := vector(func(*serverRequest) {})
 	p.Accept = append(p.Accept, good, vector(func(q *serverRequest) { q.time -= 300 }), vector(func(q *serverRequest) { q.time += 300 }))
 	for reason, edit := range map[string]func(*serverRequest){
-		"signed by an authority": func(q *serverRequest) { q.signer = 1 }, "another domain": func(q *serverRequest) { q.domain = zero },
-		"a service that is not in the document": func(q *serverRequest) { q.service = zero }, "generation of 39 bytes": func(q *serverRequest) { q.generation = q.generation[:39] },
+		"signed by an authority": func(q *serverRequest) { q.signer = 1 }, "another domain": func(q *serverRequest) { q.domain = nowhere[:] },
+		"a service that is not in the document": func(q *serverRequest) { q.service = nowhere[:] }, "generation of 39 bytes": func(q *serverRequest) { q.generation = q.generation[:39] },
 		"generation with counter 0": func(q *serverRequest) { q.generation = append(make([]byte, 8), q.generation[8:]...) },
 		"reply key of 1215 bytes":   func(q *serverRequest) { q.reply = q.reply[:1215] },
 	} {
@@ -169,7 +169,7 @@ type serverReply struct {
 }
 
 func (v *loginPage) serverKeyShares(p *spec.Page) {
-	request, zero := v.serverRequest().bytes(), make([]byte, 32)
+	request, nowhere := v.serverRequest().bytes(), sha256.Sum256([]byte("other"))
 	hash := sha256.Sum256(request)
 	reply := func(edit func(*serverReply)) spec.Case {
 		r := serverReply{"milagro/v1 server key share", v.good.domain, v.service[:], generation().Bytes(), 1, hash[:], share("pin master", 1).G2().Bytes(), 1}
@@ -185,9 +185,9 @@ func (v *loginPage) serverKeyShares(p *spec.Page) {
 	p.Accept = append(p.Accept, sealing)
 	for reason, edit := range map[string]func(*serverReply){
 		"share: signed by another authority": func(r *serverReply) { r.signer = 2 }, "share: another label": func(r *serverReply) { r.label = "milagro/v1 reply" },
-		"share: of another domain": func(r *serverReply) { r.domain = zero }, "share: of another service": func(r *serverReply) { r.service = zero },
+		"share: of another domain": func(r *serverReply) { r.domain = nowhere[:] }, "share: of another service": func(r *serverReply) { r.service = nowhere[:] },
 		"share: of another generation": func(r *serverReply) { r.generation = slices.Concat(encoding.U64(2), r.generation[8:]) }, "share: of another index": func(r *serverReply) { r.index = 2 },
-		"share: to another request": func(r *serverReply) { r.hash = zero }, "share: of another authority": func(r *serverReply) { r.share = share("pin master", 2).G2().Bytes() },
+		"share: to another request": func(r *serverReply) { r.hash = nowhere[:] }, "share: of another authority": func(r *serverReply) { r.share = share("pin master", 2).G2().Bytes() },
 		"share: the whole key": func(r *serverReply) { r.share = v.master.G2().Bytes() }, "share: negated": func(r *serverReply) { r.share = sure(pairing.ParseG2(r.share)).Neg().Bytes() },
 		"share: the public share in G1": func(r *serverReply) { r.share = share("pin master", 1).G1().Bytes() },
 	} {
@@ -220,7 +220,7 @@ func (v *loginPage) successions(p *spec.Page) {
 	for _, time := range []uint64{requestTime - 60, requestTime, requestTime - 86_400, requestTime + 300} {
 		p.Accept = append(p.Accept, v.succession(as(func(v *voucher) { v.time = time }), "device one", func(*conversation) {}))
 	}
-	zero, leaf := make([]byte, 32), deviceHash(sure(device("leaf")))
+	nowhere, leaf := sha256.Sum256([]byte("other")), deviceHash(sure(device("leaf")))
 	for reason, c := range map[string]spec.Case{
 		"signed by another device":               v.succession(good, "leaf", func(*conversation) {}),
 		"voucher for another old device":         v.succession(as(func(v *voucher) { v.older = leaf[:] }), "device one", func(*conversation) {}),
@@ -239,7 +239,7 @@ func (v *loginPage) successions(p *spec.Page) {
 	}
 	for reason, edit := range map[string]func(*voucher){
 		"voucher 86,401 s old": func(v *voucher) { v.time = requestTime - 86_401 }, "voucher 301 s ahead": func(v *voucher) { v.time = requestTime + 301 },
-		"voucher for another domain": func(v *voucher) { v.domain = zero }, "voucher for another service": func(v *voucher) { v.service = zero },
+		"voucher for another domain": func(v *voucher) { v.domain = nowhere[:] }, "voucher for another service": func(v *voucher) { v.service = nowhere[:] },
 		"voucher for another authority": func(v *voucher) { v.index = 2 }, "voucher for another name": func(v *voucher) { v.name = "acct:bob@example.org" },
 		"voucher for another new device": func(v *voucher) { v.newer = leaf[:] },
 	} {
