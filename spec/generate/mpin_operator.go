@@ -77,5 +77,6 @@ func (v *loginPage) operatorCases(p *spec.Page) {
 		subject := newOperator(name, operatorKey(firstOperator+2))
 		p.Refuse = append(p.Refuse, refused(enters(subject).wanted("operator", subject), "approval: operator with "+reason))
 	}
+	p.Refuse = append(p.Refuse, refused(as(func(a *operatorApproval) { a.subject = carol }).wanted("operator", carol), "approval: operator, of the act server-key"))
 	variants(p, good.wanted("server-key", delivery), "approval")
 }
