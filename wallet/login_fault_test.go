@@ -132,11 +132,26 @@ func TestAChangeOfPINOutlastsEachLossOnTheNetwork(t *testing.T) {
 						t.Fatal("changed")
 					}
 					net.set(nil, nil)
+					if k.path == "/v1/issue" {
+						p.unchanged(t)
+					}
 					p.settle(t, after)
 				})
 			}
 		}
 	}
+}
+
+// unchanged fails unless nothing is left of a change of PIN that got no key.
+func (p *someone) unchanged(t *testing.T) {
+	t.Helper()
+	if l := p.login(t); l.State != wallet.Ready {
+		t.Errorf("state = %s", l.State)
+	}
+	if err := p.logIn(t, newPIN); !errors.Is(err, problem.LoginRefused) {
+		t.Errorf("the new PIN: %v", err)
+	}
+	p.cleanKeys(t, "no key")
 }
 
 // settle goes on after a change of PIN that was broken off.

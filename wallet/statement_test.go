@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,17 @@ func (s *stater) sign(t *testing.T, alg jose.SignatureAlgorithm, key any, claims
 	options := (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", s.kid)
 	signer := must(jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, options))(t)
 	return must(jwt.Signed(signer).Claims(claims).Serialize())(t)
+}
+
+// es384 signs a payload with the right key under an algorithm that is not its own.
+func (s *stater) es384(t *testing.T, payload string) string {
+	t.Helper()
+	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES384","kid":"`+s.kid+`"}`)) + "." + payload
+	digest := sha512.Sum384([]byte(signed))
+	r, v, err := ecdsa.Sign(rand.Reader, s.key, digest[:])
+	check(t, err)
+	signature := append(r.FillBytes(make([]byte, 48)), v.FillBytes(make([]byte, 48))...)
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
 func goodClaims(now int64) map[string]any {
@@ -112,6 +124,7 @@ func TestVerifyStatementRefuses(t *testing.T) {
 		"another key, the same kid": {statement: s.sign(t, jose.ES256, other.key, goodClaims(now.Unix()))},
 		"a key of nobody's":         {statement: other.sign(t, jose.ES256, other.key, goodClaims(now.Unix()))},
 		"ES384":                     {statement: s.sign(t, jose.ES384, p384, goodClaims(now.Unix()))},
+		"ES384 by the right key":    {statement: s.es384(t, parts[1])},
 		"HS256 with the public key": {statement: s.sign(t, jose.HS256, s.keys[:64], goodClaims(now.Unix()))},
 		"alg none":                  {statement: none + "." + parts[1] + "."},
 		"altered":                   {statement: parts[0] + "." + parts[1][:len(parts[1])-2] + "." + parts[2]},
