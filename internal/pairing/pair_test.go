@@ -1,6 +1,8 @@
 package pairing
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -22,6 +24,43 @@ func TestPairingIsBilinear(t *testing.T) {
 		wrong := NewPair(a.Mul(b).AddPublic(NewScalar(1)).G1().Neg(), G2Generator())
 		if ProductIsOne(left, wrong) {
 			t.Fatal("e(aP, bQ) = e((ab+1)P, Q)")
+		}
+	})
+}
+
+// TestPreparedPointsPairAlike holds products over lines that are known against
+// those over points.
+func TestPreparedPointsPairAlike(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, w := genSecret().Draw(t, "s"), genG1().Draw(t, "w")
+		point := s.SecretG2()
+		prepared := point.Prepared()
+		v := w.MulSecret(s).Neg().Publish()
+		cases := map[string]struct{ v, w G1 }{
+			"equal":       {v, w},
+			"negated":     {v.Neg(), w},
+			"other left":  {v.Add(G1Generator()), w},
+			"other right": {v, w.Add(G1Generator())},
+			"left alone":  {v, G1{}},
+			"right alone": {G1{}, w},
+			"neither":     {G1{}, G1{}},
+		}
+		name := rapid.SampledFrom(slices.Sorted(maps.Keys(cases))).Draw(t, "case")
+		c := cases[name]
+		want := ProductIsOne(NewPair(c.v, G2Generator()), point.With(c.w))
+		if name == "equal" && !want {
+			t.Fatal("e(−sW, P2)·e(W, sP2) ≠ 1")
+		}
+		for order, got := range map[string]bool{
+			"ahead":    ProductIsOne(WithGenerator(c.v), prepared.With(c.w)),
+			"reversed": ProductIsOne(prepared.With(c.w), WithGenerator(c.v)),
+			"half":     ProductIsOne(WithGenerator(c.v), point.With(c.w)),
+			"with one": ProductIsOne(WithGenerator(c.v), prepared.With(c.w), WithGenerator(G1{})),
+			"of four":  ProductIsOne(WithGenerator(c.v), prepared.With(c.w), WithGenerator(w), WithGenerator(w.Neg())),
+		} {
+			if got != want {
+				t.Fatalf("%s, %s: %v, of points %v", name, order, got, want)
+			}
 		}
 	})
 }

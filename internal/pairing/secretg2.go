@@ -7,7 +7,8 @@ package pairing
 // memory, which Erase overwrites. Its zero value is the identity.
 type SecretG2 struct {
 	guard
-	p *point2
+	p     *point2
+	lines *lines2 // of a prepared one, as secret
 }
 
 // ParseSecretG2 decodes exactly 96 bytes by the rules of ParseG2. The error wraps
@@ -36,13 +37,27 @@ func (a SecretG2) Equal(b SecretG2) bool { return same(a.Expose(), b.Expose()) }
 // IsIdentity reports whether a is the identity.
 func (a SecretG2) IsIdentity() bool { return equal2(a.point(), new(point2)) }
 
+// Prepared returns a copy of a that goes through many pairings: with it,
+// ProductIsOne of two pairs, the other of WithGenerator, takes four fifths of the
+// time. It costs 20 KiB and a tenth of a pairing.
+func (a SecretG2) Prepared() SecretG2 {
+	prepared := secretG2(*a.point())
+	if !a.IsIdentity() {
+		prepared.lines = prepare2(prepared.p)
+	}
+	return prepared
+}
+
 // With returns (p, a) as an argument of ProductIsOne.
-func (a SecretG2) With(p G1) Pair { return Pair{p: &p.p, q: a.point()} }
+func (a SecretG2) With(p G1) Pair { return Pair{p: &p.p, q: a.point(), lines: a.lines} }
 
 // Erase overwrites a, and with it every copy of a, with the identity.
 func (a *SecretG2) Erase() {
 	if a.p != nil {
 		*a.p = point2{}
+	}
+	if a.lines != nil {
+		*a.lines = lines2{}
 	}
 }
 

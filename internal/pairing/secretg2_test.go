@@ -98,6 +98,15 @@ func TestEraseReachesEverySecretG2(t *testing.T) {
 	if !copied.IsIdentity() {
 		t.Error("a copy survived Erase")
 	}
+	prepared := canary(t).SecretG2().Prepared()
+	lines := prepared.lines
+	prepared.Erase()
+	if !prepared.IsIdentity() || lines != nil && *lines != (lines2{}) {
+		t.Error("the lines of a point survived Erase")
+	}
+	if nobody := (SecretG2{}).Prepared(); !nobody.IsIdentity() || !ProductIsOne(nobody.With(G1Generator())) {
+		t.Error("the identity, prepared, is not the identity")
+	}
 	var nowhere SecretG2
 	nowhere.Erase()
 	if !nowhere.IsIdentity() || !nowhere.Add(nowhere).Mul(NewScalar(2)).IsIdentity() || !bytes.Equal(nowhere.Expose(), (G2{}).Bytes()) {
