@@ -81,7 +81,7 @@ func CombineServer(threshold int, shares []ServerShare) (ServerKey, error) {
 	for i, s := range chosen {
 		sum = sum.Add(s.point.Mul(coefficients[i]))
 	}
-	return ServerKey{point: sum}, nil
+	return newServerKey(sum), nil
 }
 
 // ParseServerKey reads the 96 bytes of Expose; an error wraps ErrKey.
@@ -90,7 +90,13 @@ func ParseServerKey(b []byte) (ServerKey, error) {
 	if err != nil {
 		return ServerKey{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	return ServerKey{p}, nil
+	return newServerKey(p), nil
+}
+
+// newServerKey makes a key that verifies many logins.
+func newServerKey(p pairing.SecretG2) ServerKey {
+	defer p.Erase()
+	return ServerKey{p.Prepared()}
 }
 
 // Expose returns the key's 96 bytes, for sealing only.

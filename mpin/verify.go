@@ -65,7 +65,7 @@ func (c checked) answers(key keys.ServerKey) bool {
 }
 
 func holds(key keys.ServerKey, v, w pairing.G1) bool {
-	return pairing.ProductIsOne(pairing.NewPair(v, pairing.G2Generator()), key.With(w))
+	return pairing.ProductIsOne(pairing.WithGenerator(v), key.With(w))
 }
 
 // VerifyBatch verifies at most MaxBatch logins at one service and returns the
