@@ -85,12 +85,6 @@ func decode2(b []byte) (point2, flaw) {
 	return p, ""
 }
 
-// sum1 is not constant time: public values only.
-func sum1(points []point1, scalars []ff.Scalar) point1 {
-	packed, bits := pack(scalars)
-	return *blst.P1s(points).Mult(packed, bits)
-}
-
 // sum2 is not constant time: public values only.
 func sum2(points []point2, scalars []ff.Scalar) point2 {
 	packed, bits := pack(scalars)
