@@ -23,7 +23,7 @@ func TestARegistrationKilledAtAnyFileOperationCompletes(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, authoritytest.Config{Authorities: 2}, logintest.Config{})
 	p := h.newcomer(t, alice, wallet.Config{})
-	for step := 1; ; step++ {
+	for step := 1; ; step += stride {
 		q := p.registration(t)
 		if !p.killed(t, step, "register "+rightPIN, q) {
 			if step < 25 {
@@ -53,31 +53,16 @@ func TestAChangeOfPINKilledAtAnyFileOperationLeavesOnePIN(t *testing.T) {
 	h := newHouse(t, authoritytest.Config{Authorities: 2}, logintest.Config{})
 	p := h.registered(t, alice, wallet.Config{})
 	pins := [2]string{rightPIN, newPIN}
-	for step := 1; ; step++ {
+	for step := 1; ; step += stride {
 		if !p.killed(t, step, "change "+pins[0]+" "+pins[1], wallet.Registration{}) {
 			if step < 30 {
 				t.Errorf("killed only %d times", step-1)
 			}
 			break
 		}
-		var err error
-		switch {
-		case step%2 == 0: // whether it was done or not
-			err = p.changePIN(t, pins[0], pins[1])
-			if errors.Is(err, problem.LoginRefused) { // done but for the old key's erasure
-				err = nil
-			}
-		case p.logIn(t, pins[0]) == nil:
-			err = p.changePIN(t, pins[0], pins[1])
+		if p.after(t, pins, step) {
+			pins[0], pins[1] = pins[1], pins[0]
 		}
-		if err == nil {
-			err = p.logIn(t, pins[1])
-		}
-		if err != nil {
-			t.Fatalf("killed at step %d: %v", step, err)
-		}
-		p.cleanKeys(t, "a kill")
-		pins[0], pins[1] = pins[1], pins[0]
 	}
 }
 
@@ -85,7 +70,7 @@ func TestForgettingALoginKilledAtAnyFileOperationCompletes(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, authoritytest.Config{Authorities: 2}, logintest.Config{})
 	p := h.newcomer(t, alice, wallet.Config{})
-	for step := 1; ; step++ {
+	for step := 1; ; step += stride {
 		if err := p.register(t); err != nil {
 			t.Fatalf("before step %d: %v", step, err)
 		}

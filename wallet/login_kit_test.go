@@ -46,6 +46,7 @@ func newHouse(t *testing.T, d authoritytest.Config, l logintest.Config) *house {
 	l.Domain = authoritytest.New(t, d)
 	l.Published = l.Domain.(*authoritytest.Domain).Published
 	l.Login.Clock = d.Clock
+	l.Login.Refresh = time.Second // there is no newer document
 	return &house{l.Domain.(*authoritytest.Domain), logintest.New(t, l)}
 }
 

@@ -150,8 +150,9 @@ func TestAWalletWithoutItsPINGetsNothingThatLogsIn(t *testing.T) {
 		"nothing":           nil,
 		"a code of his own": func(q *dta.Request) ([]byte, error) { return dta.CodeEvidence(dta.NewCode(q.Index)), nil },
 		"a voucher that he signed": func(q *dta.Request) ([]byte, error) {
-			word.Index = q.Index
-			return dta.SuccessionEvidence(word.Sign(make([]byte, 64)), signer, q)
+			mine := word
+			mine.Index = q.Index
+			return dta.SuccessionEvidence(mine.Sign(make([]byte, 64)), signer, q)
 		},
 	} {
 		for _, purpose := range []identity.Purpose{identity.MPin, identity.Channel, identity.Decrypt} {
