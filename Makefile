@@ -20,12 +20,19 @@ PURE_GO := CGO_ENABLED=0 go
 test: tools vet race purego cross sdk fuzz
 	@echo 'make test: all passed'
 
-# What a fresh Debian machine with Go lacks: a C compiler for cgo, node for sdk/js.
+# What a fresh Debian machine with Go lacks: a C compiler for cgo, node for sdk/js,
+# PostgreSQL for the tests, which start servers of their own: Debian's package
+# shall not make one that nobody needs.
 tools:
 	@missing=(); \
 	command -v gcc >/dev/null || missing+=(gcc libc6-dev); \
 	command -v node >/dev/null || missing+=(nodejs); \
 	command -v npm >/dev/null || missing+=(npm); \
+	if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postgres >/dev/null; then \
+	  missing+=(postgresql); \
+	  mkdir -p /etc/postgresql-common/createcluster.d; \
+	  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/milagro.conf; \
+	fi; \
 	if [ $${#missing[@]} -gt 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends "$${missing[@]}"; fi
 
 vet:
