@@ -34,10 +34,8 @@ type Person struct {
 	Channel mpin.Channel
 
 	server  *Server
-	salt    [mpin.SaltSize]byte
-	mu      sync.Mutex // of all below
+	mu      sync.Mutex // of permits
 	permits map[identity.Epoch]keys.Private
-	factors map[string]mpin.Factor
 }
 
 // NewDevice makes a device key for a name; nothing is registered.
@@ -55,8 +53,7 @@ func (s *Server) NewDevice(name string) (*Person, error) {
 		return nil, err
 	}
 	p := &Person{Name: n, Signer: signer, Device: device, server: s, URL: s.URL(), Client: &dta.Client{},
-		permits: map[identity.Epoch]keys.Private{}, factors: map[string]mpin.Factor{}}
-	rand.Read(p.salt[:])
+		permits: map[identity.Epoch]keys.Private{}}
 	return p, nil
 }
 
@@ -117,7 +114,7 @@ func (p *Person) At(url string) *Person {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return &Person{Name: p.Name, Signer: p.Signer, Device: p.Device, Token: p.Token, Statements: p.Statements, URL: url, Client: p.Client,
-		Channel: p.Channel, server: p.server, salt: p.salt, permits: maps.Clone(p.permits), factors: maps.Clone(p.factors)}
+		Channel: p.Channel, server: p.server, permits: maps.Clone(p.permits)}
 }
 
 // Register obtains the M-Pin key with fresh codes and splits it by the PIN.
@@ -159,18 +156,33 @@ func (p *Person) Enrol(ctx context.Context, pin string, a dta.Application) error
 	return nil
 }
 
-// Factor stretches a PIN, once.
+// Factor stretches a PIN, once for all people of a server: here, and nowhere else,
+// they have one salt.
 func (p *Person) Factor(pin string) (mpin.Factor, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if f, ok := p.factors[pin]; ok {
+	s := p.server.stretched
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f, ok := s.factors[pin]; ok {
 		return f, nil
 	}
-	f, err := mpin.Stretch([]byte(pin), p.salt, params())
+	f, err := mpin.Stretch([]byte(pin), s.salt, params())
 	if err == nil {
-		p.factors[pin] = f
+		s.factors[pin] = f
 	}
 	return f, err
+}
+
+// stretched are PINs that were stretched with one salt.
+type stretched struct {
+	salt    [mpin.SaltSize]byte
+	mu      sync.Mutex // of factors
+	factors map[string]mpin.Factor
+}
+
+func newStretched() *stretched {
+	s := &stretched{factors: map[string]mpin.Factor{}}
+	rand.Read(s.salt[:])
+	return s
 }
 
 // ShowRow shows the statements to the login server.

@@ -60,13 +60,14 @@ type Server struct {
 	// Login is open while the server runs.
 	Login *login.Server
 
-	config  Config
-	wallet  *wallet.Wallet
-	root    string
-	address string
-	channel string
-	cancel  context.CancelFunc
-	over    chan error
+	config    Config
+	wallet    *wallet.Wallet
+	stretched *stretched
+	root      string
+	address   string
+	channel   string
+	cancel    context.CancelFunc
+	over      chan error
 }
 
 // New makes a login server that serves logins, and ends with the test.
@@ -130,7 +131,7 @@ func Prepare(ctx context.Context, cfg Config) (s *Server, err error) {
 	if cfg.Login.Refresh == 0 {
 		cfg.Login.Refresh = 50 * time.Millisecond
 	}
-	s = &Server{config: cfg}
+	s = &Server{config: cfg, stretched: newStretched()}
 	if s.address, err = freeAddress(); err != nil {
 		return nil, err
 	}
@@ -283,7 +284,7 @@ func (s *Server) Close() error { return errors.Join(s.Stop(), os.RemoveAll(s.roo
 // Replica makes and starts another server of the same keys and the same PostgreSQL
 // database, at an address of its own; Close ends it.
 func (s *Server) Replica(ctx context.Context) (*Server, error) {
-	r := &Server{Card: s.Card, config: s.config, wallet: s.wallet}
+	r := &Server{Card: s.Card, config: s.config, wallet: s.wallet, stretched: s.stretched}
 	var err error
 	if r.address, err = freeAddress(); err != nil {
 		return nil, err
