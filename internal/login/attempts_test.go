@@ -14,6 +14,7 @@ import (
 // TestFiveWrongPINsInARowLock: the fifth is the last, whatever comes; an operator
 // unlocks.
 func TestFiveWrongPINsInARowLock(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	for range 4 {
@@ -46,6 +47,7 @@ func TestFiveWrongPINsInARowLock(t *testing.T) {
 
 // TestFiftyWrongPINsEndADevice: no operator and no right PIN in between helps.
 func TestFiftyWrongPINsEndADevice(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	for n := range 50 {
@@ -68,6 +70,7 @@ func TestFiftyWrongPINsEndADevice(t *testing.T) {
 // TestStrangersRaiseNoCounter: who does not hold the device key counts for nobody,
 // whatever he sends; nobody is locked out by another.
 func TestStrangersRaiseNoCounter(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p, stranger := s.Person(t, alice, right), s.newDevice(alice)
 	for range 20 {
@@ -125,6 +128,7 @@ func (s *stage) guess(p *logintest.Person, servers ...*logintest.Server) {
 }
 
 func TestParallelGuesses(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.guess(s.Person(t, alice, right), s.Server)
 }
@@ -132,6 +136,7 @@ func TestParallelGuesses(t *testing.T) {
 // TestParallelLoginsResetExactly: right and wrong PINs at once leave the total of
 // the wrong ones.
 func TestParallelLoginsResetExactly(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		p := s.Person(t, alice, right)
@@ -167,6 +172,7 @@ func TestParallelLoginsResetExactly(t *testing.T) {
 // TestRestoredServerIsOnePINBeforeItsLocks brings back a database from before three
 // wrong PINs and a revocation.
 func TestRestoredServerIsOnePINBeforeItsLocks(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p, gone, late := s.Person(t, alice, right), s.Person(t, bob, right), s.newDevice("acct:carol@example.org")
 	s.done(late.Register(t.Context(), right))
@@ -200,6 +206,7 @@ func TestRestoredServerIsOnePINBeforeItsLocks(t *testing.T) {
 // key gets permits, now and ahead, and with them and the token everything but a
 // login.
 func TestRenewalDoesNotReplaceThePIN(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.logsIn(p)
@@ -243,6 +250,7 @@ func TestRenewalDoesNotReplaceThePIN(t *testing.T) {
 // TestAuditOfStrangersIsForgottenFirst: anybody can cause it. That of who has a row
 // is kept for as long as is configured.
 func TestAuditOfStrangersIsForgottenFirst(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(c *logintest.Config) { c.Login.AuditLife = 48 * time.Hour })
 	p, stranger := s.Person(t, alice, right), s.newDevice(bob)
 	s.done(stranger.Register(t.Context(), right))

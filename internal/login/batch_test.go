@@ -76,6 +76,7 @@ func (s *stage) crowd(n int) (people []*logintest.Person) {
 // TestPoisonerIsVerifiedAlone: whose wrong PIN is on record costs others no batch;
 // nor does who has no row.
 func TestPoisonerIsVerifiedAlone(t *testing.T) {
+	t.Parallel()
 	const honest = 8
 	s := newStage(t, nil)
 	people := s.crowd(honest + 1)
@@ -118,6 +119,7 @@ func TestPoisonerIsVerifiedAlone(t *testing.T) {
 // TestManySpentPINsAreVerifiedAlone: a right PIN in between clears no record of
 // more wrong ones than lock.
 func TestManySpentPINsAreVerifiedAlone(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	people := s.crowd(3)
 	poisoner := people[2]
@@ -137,6 +139,7 @@ func TestManySpentPINsAreVerifiedAlone(t *testing.T) {
 
 // TestBatchingCanBeTurnedOff: then each login is verified by itself.
 func TestBatchingCanBeTurnedOff(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(c *logintest.Config) { c.Login.Batching = login.Singly })
 	people := s.crowd(4)
 	var attempts []*logintest.Attempt

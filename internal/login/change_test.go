@@ -40,6 +40,7 @@ func (s *stage) logsInWith(p *logintest.Person, pin string) {
 // TestPINIsChanged: at each step that may be the last, the old PIN still logs in;
 // with the first login of the new one it does no more, and every authority knows.
 func TestPINIsChanged(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		old, next := s.Person(t, alice, right), s.newDevice(alice)
@@ -99,6 +100,7 @@ func (s *stage) knows(p *logintest.Person, index int) bool {
 // TestSuccessorWhoseAnswerWasLostLogsIn: its first login has ended the old device,
 // and it has not heard of that.
 func TestSuccessorWhoseAnswerWasLostLogsIn(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	old, next := s.Person(t, alice, right), s.newDevice(alice)
 	vouchers, err := s.intends(old, next)
@@ -118,6 +120,7 @@ func TestSuccessorWhoseAnswerWasLostLogsIn(t *testing.T) {
 // TestOneSuccessorIsPending: another intent replaces one without a row, or of
 // yesterday; else it is refused, and the login counts as what it is.
 func TestOneSuccessorIsPending(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		old, b, c, d := s.Person(t, alice, right), s.newDevice(alice), s.newDevice(alice), s.newDevice(alice)
@@ -163,6 +166,7 @@ func TestOneSuccessorIsPending(t *testing.T) {
 // TestIntentsAtOnceMakeOneSuccessor: of many parallel logins that intend another
 // device each, one is pending in the end, and none of the others makes a row.
 func TestIntentsAtOnceMakeOneSuccessor(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		old := s.Person(t, alice, right)
@@ -195,6 +199,7 @@ func TestIntentsAtOnceMakeOneSuccessor(t *testing.T) {
 
 // TestDeviceInUseIsNobodysSuccessor: nor is a revoked one, nor the one that logs in.
 func TestDeviceInUseIsNobodysSuccessor(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	old, used, gone := s.Person(t, alice, right), s.Person(t, alice, right), s.Person(t, alice, right)
 	s.logsIn(used)
@@ -217,6 +222,7 @@ func TestDeviceInUseIsNobodysSuccessor(t *testing.T) {
 // TestRevokedNameHasNoSuccessor: a PIN change that is under way ends with the
 // device that began it.
 func TestRevokedNameHasNoSuccessor(t *testing.T) {
+	t.Parallel()
 	for _, which := range []string{"device", "name"} {
 		t.Run(which, func(t *testing.T) {
 			s := newStage(t, nil)
@@ -245,6 +251,7 @@ func TestRevokedNameHasNoSuccessor(t *testing.T) {
 // later, also by a server that was restarted, and also of a revocation by the
 // operator.
 func TestNoticesWaitForAuthorities(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		p := s.Person(t, alice, right)

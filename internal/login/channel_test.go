@@ -64,6 +64,7 @@ func (s *stage) over(p *logintest.Person, source idtls.Source) *logintest.Person
 // TestLoginIsBoundToItsConnection: both passes travel on one, the exporter is that
 // one's, and a device of kind 1 logs in on no other kind.
 func TestLoginIsBoundToItsConnection(t *testing.T) {
+	t.Parallel()
 	s := channelStage(t)
 	p := s.newDevice(alice)
 	source := s.member(p.Name)
@@ -113,6 +114,7 @@ func TestLoginIsBoundToItsConnection(t *testing.T) {
 
 // TestDeviceOfKindZeroIsRefusedOnAChannel: what it was enrolled for decides.
 func TestDeviceOfKindZeroIsRefusedOnAChannel(t *testing.T) {
+	t.Parallel()
 	s := channelStage(t)
 	p := s.Person(t, alice, right)
 	s.logsIn(p)
@@ -122,6 +124,7 @@ func TestDeviceOfKindZeroIsRefusedOnAChannel(t *testing.T) {
 
 // TestServerWithoutItsChannelKeySaysSo: and logs people in elsewhere meanwhile.
 func TestServerWithoutItsChannelKeySaysSo(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.done(s.Stop())

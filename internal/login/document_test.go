@@ -70,6 +70,7 @@ func (s *stage) unfit(p *logintest.Person, why string, begin problem.Kind) {
 // it with another key, origin, master or generation, stops its logins; the server
 // says why, and serves again as soon as the document is right.
 func TestDocumentDecidesWhoServes(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.service = s.domain.Published.Document.Services()[0]
 	p := s.Person(t, alice, right)
@@ -126,6 +127,7 @@ func anotherMaster(t *testing.T) func(*dta.Service) bool {
 // TestAnotherServiceIsUnknown: who logs in elsewhere is told, whatever else is
 // wrong with the request.
 func TestAnotherServiceIsUnknown(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	a := begun(t, p, right)
@@ -138,6 +140,7 @@ func TestAnotherServiceIsUnknown(t *testing.T) {
 
 // TestNamesOfOtherDomainsAreRefused before anything is looked up.
 func TestNamesOfOtherDomainsAreRefused(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	q := begun(t, p, right).Request()
@@ -148,6 +151,7 @@ func TestNamesOfOtherDomainsAreRefused(t *testing.T) {
 
 // TestLoginsGoOnWithoutAuthorities: they are needed for permits alone.
 func TestLoginsGoOnWithoutAuthorities(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.permitted(p)
@@ -163,6 +167,7 @@ func TestLoginsGoOnWithoutAuthorities(t *testing.T) {
 // TestServerWithoutADomainWaits: it comes up, says what is missing, and serves once
 // the domain is pinned, by any process.
 func TestServerWithoutADomainWaits(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.permitted(p)

@@ -91,6 +91,7 @@ func (s *stage) victim(database string) (url string, wait func() error) {
 // TestKilledAfterTheCountIsCounted: the process dies between the count and the
 // answer, five times; the count stands, and no session comes back.
 func TestKilledAfterTheCountIsCounted(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			database := ""
@@ -167,6 +168,7 @@ func fullDisk(t testing.TB) (restored func()) {
 // TestFullDiskCountsNothingTwice fills the disk under a running server, and then
 // between the count of an attempt and its outcome.
 func TestFullDiskCountsNothingTwice(t *testing.T) {
+	t.Parallel()
 	if !alone(t) {
 		return
 	}
@@ -226,6 +228,7 @@ func TestFullDiskCountsNothingTwice(t *testing.T) {
 // TestPINChangeCutInItsLastStepLosesNeither: the disk is full when the first login
 // of the new device is accepted, which would end the old one.
 func TestPINChangeCutInItsLastStepLosesNeither(t *testing.T) {
+	t.Parallel()
 	if !alone(t) {
 		return
 	}
@@ -259,6 +262,7 @@ func TestPINChangeCutInItsLastStepLosesNeither(t *testing.T) {
 // TestPostgresAwayIsUnavailable stops the database, and then between the count of
 // an attempt and its outcome; the server goes on by itself when it is back.
 func TestPostgresAwayIsUnavailable(t *testing.T) {
+	t.Parallel()
 	database := postgrestest.NewServer(t)
 	s := newStage(t, onPostgres(database.Database(t)))
 	p := s.Person(t, alice, right)

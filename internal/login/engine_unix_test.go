@@ -26,6 +26,7 @@ func onPostgres(url string) func(*logintest.Config) {
 
 // TestParallelGuessesOnTwoReplicas: two servers, one database.
 func TestParallelGuessesOnTwoReplicas(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, onPostgres(postgrestest.Start(t)))
 	replica, err := s.Replica(t.Context())
 	s.done(err)
@@ -36,6 +37,7 @@ func TestParallelGuessesOnTwoReplicas(t *testing.T) {
 // TestReplicasAreOneServer: a login begun at one ends at the other; a lock, an
 // unlocking and a revocation at one hold at the other, and its journal learns of it.
 func TestReplicasAreOneServer(t *testing.T) {
+	t.Parallel()
 	o := openPostOffice(t, 0)
 	s := newStage(t, func(c *logintest.Config) {
 		c.Login.Database, c.Login.Mail = postgrestest.Start(t), o.config()

@@ -37,6 +37,7 @@ func (s *stage) until(e identity.Epoch, seconds int) {
 // TestNextEpochsPermitIsRefused: it can be had at any time, and used when its epoch
 // begins, skew aside. The refusal tells the time and costs nothing.
 func TestNextEpochsPermitIsRefused(t *testing.T) {
+	t.Parallel()
 	s := dailyStage(t)
 	p := s.Person(t, alice, right)
 	now, err := p.Epoch()
@@ -78,6 +79,7 @@ func TestNextEpochsPermitIsRefused(t *testing.T) {
 // TestClockSetBackRevivesNoPermit: the highest epoch of an accepted login outlives
 // restarts; a refused one raises nothing.
 func TestClockSetBackRevivesNoPermit(t *testing.T) {
+	t.Parallel()
 	s := dailyStage(t)
 	p := s.Person(t, alice, right)
 	s.permitted(p)
@@ -106,6 +108,7 @@ func TestClockSetBackRevivesNoPermit(t *testing.T) {
 
 // TestStaleDocumentStopsNoLogin: without a stamp for eight days, logins go on.
 func TestStaleDocumentStopsNoLogin(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.logsIn(p)

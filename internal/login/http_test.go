@@ -147,6 +147,7 @@ func unreadable() map[string]bad {
 }
 
 func TestEveryCallRefusesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.logsIn(p)
@@ -200,6 +201,7 @@ func smallPoint(on bool) []byte {
 // TestBadPointsAreRefused: as U they are no commitment and open no session; as V
 // they are a wrong PIN, in a batch of their own or among others.
 func TestBadPointsAreRefused(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p, others := s.Person(t, alice, right), s.crowd(3)
 	good := begun(t, p, right)
@@ -226,6 +228,7 @@ func TestBadPointsAreRefused(t *testing.T) {
 
 // TestNonsenseIsRefused sends every call what it can read and not use.
 func TestNonsenseIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	good := begun(t, p, right)
@@ -309,6 +312,7 @@ func vary(t *testing.T, object []byte, junk string, more []string) (all []string
 
 // TestAnswersAreNotForCaches: each is of its moment.
 func TestAnswersAreNotForCaches(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	for path, media := range map[string]string{"/.well-known/jwks.json": "application/json", "/healthz": "application/json", "/readyz": "application/json", "/nowhere": problem.ContentType} {
 		h := s.public().do(t, http.MethodGet, path, "", nil).Header
@@ -320,6 +324,7 @@ func TestAnswersAreNotForCaches(t *testing.T) {
 
 // TestMetricsSayNothingOfNames: and have no more outcomes than they declare.
 func TestMetricsSayNothingOfNames(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.logsIn(p)

@@ -33,6 +33,7 @@ func initialised(t *testing.T) (cfg login.InitConfig, card *dta.LoginCard) {
 }
 
 func TestInitOverwritesNothing(t *testing.T) {
+	t.Parallel()
 	cfg, card := initialised(t)
 	read, err := login.ReadCard(cfg.Dir)
 	if err != nil || !bytes.Equal(read.Bytes(), card.Bytes()) || read.Service != "login" || read.Origin != "https://login.example.org" {
@@ -72,6 +73,7 @@ func filesIn(t *testing.T, dir string) map[string]fs.FileMode {
 
 // TestInitIsCompletedAfterACrash: wherever it came.
 func TestInitIsCompletedAfterACrash(t *testing.T) {
+	t.Parallel()
 	for _, missing := range [][]string{{"card"}, {"card", "keys.sealed"}, {"card", "keys.sealed", "state.db"}} {
 		cfg, card := initialised(t)
 		for _, name := range missing {
@@ -99,6 +101,7 @@ func TestInitIsCompletedAfterACrash(t *testing.T) {
 
 // TestInitRefusesWhatIsNoService leaves nothing behind that names it.
 func TestInitRefusesWhatIsNoService(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ service, origin string }{{"", "https://a.example"}, {"Login", "https://a.example"}, {"login", ""}, {"login", "https://a.example/"},
 		{"login", "ftp://a.example"}, {"login", "https://A.example"}, {"lo\ngin", "https://a.example"}} {
 		cfg := login.InitConfig{Dir: filepath.Join(t.TempDir(), "login"), Service: c.service, Origin: c.origin}
@@ -135,6 +138,7 @@ func tryOpen(t *testing.T, cfg login.InitConfig, change func(*login.Config)) err
 // TestOpenRefusesWhatIsNotItsOwn breaks one file at a time. Nothing is made anew in
 // its place.
 func TestOpenRefusesWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
 	cfg, _ := initialised(t)
 	opens(t, cfg, nil)
 	stranger, err := custody.NewKeyFile(filepath.Join(t.TempDir(), "key"))
@@ -210,6 +214,7 @@ func anAuthoritysState(t *testing.T) func(string) error {
 
 // TestConfigIsChecked: what cannot be meant is no default.
 func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
 	cfg, _ := initialised(t)
 	for what, change := range map[string]func(*login.Config){
 		"refresh":    func(c *login.Config) { c.Refresh = -time.Second },
@@ -231,6 +236,7 @@ func TestConfigIsChecked(t *testing.T) {
 
 // TestTwoServersShareNoFile: the second is refused.
 func TestTwoServersShareNoFile(t *testing.T) {
+	t.Parallel()
 	cfg, _ := initialised(t)
 	first, err := login.Open(t.Context(), login.Config{Dir: cfg.Dir, Protector: cfg.Protector})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 // change after it; a line that a crash has cut is nothing, and what comes after it
 // is whole.
 func TestJournalHasEveryRevocation(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p, q, old, next := s.Person(t, alice, right), s.Person(t, bob, right), s.Person(t, "acct:carol@example.org", right), s.newDevice("acct:carol@example.org")
 	image := s.backup()
@@ -57,6 +58,7 @@ func TestJournalHasEveryRevocation(t *testing.T) {
 // TestRevocationHoldsBeforeTheRow: a device that is revoked before it has shown its
 // statements gets no row by them.
 func TestRevocationHoldsBeforeTheRow(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.newDevice(alice)
 	s.done(p.Register(t.Context(), right))
@@ -75,6 +77,7 @@ func TestRevocationHoldsBeforeTheRow(t *testing.T) {
 
 // TestRevocationOfOneDeviceLeavesTheOthers of the name, and those of other names.
 func TestRevocationOfOneDeviceLeavesTheOthers(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p, q, r := s.Person(t, alice, right), s.Person(t, alice, right), s.Person(t, bob, right)
 	hash := p.Device.Hash()

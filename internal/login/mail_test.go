@@ -157,6 +157,7 @@ func (s *stage) locks(p *logintest.Person) {
 // TestOwnerIsMailedAtALock: once a lock, with what happened and what to do, and
 // with no secret; the mail server was away when it came to it.
 func TestOwnerIsMailedAtALock(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		o := openPostOffice(t, 2)
 		s := newStage(t, func(c *logintest.Config) {
@@ -212,6 +213,7 @@ func TestOwnerIsMailedAtALock(t *testing.T) {
 // TestOwnerIsMailedAtTheEnd: after fifty wrong PINs the mail says that no unlocking
 // helps.
 func TestOwnerIsMailedAtTheEnd(t *testing.T) {
+	t.Parallel()
 	o := openPostOffice(t, 0)
 	s := newStage(t, func(c *logintest.Config) { c.Login.Mail = o.config() })
 	p := s.Person(t, alice, right)
@@ -230,6 +232,7 @@ func TestOwnerIsMailedAtTheEnd(t *testing.T) {
 // TestWorkloadHasNoMailbox: only people are mailed; others are logged, and counted
 // with the locked.
 func TestWorkloadHasNoMailbox(t *testing.T) {
+	t.Parallel()
 	o := openPostOffice(t, 0)
 	log := new(record)
 	s := newStage(t, func(c *logintest.Config) { c.Login.Mail, c.Login.Logger = o.config(), log.logger() })
@@ -246,6 +249,7 @@ func TestWorkloadHasNoMailbox(t *testing.T) {
 
 // TestDeadMailServerBlocksNothing: it takes the connection and says nothing.
 func TestDeadMailServerBlocksNothing(t *testing.T) {
+	t.Parallel()
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -277,6 +281,7 @@ func TestDeadMailServerBlocksNothing(t *testing.T) {
 
 // TestMailConfigIsChecked before anybody is served.
 func TestMailConfigIsChecked(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	s.done(s.Stop())
 	password := filepath.Join(t.TempDir(), "password")

@@ -110,6 +110,7 @@ func answered(t testing.TB, url string, in any) answer {
 // channel and with a wrong PIN get the same answer after the same operations, in
 // both passes.
 func TestRefusalsLookTheSame(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		cases := map[string]*logintest.Person{}
@@ -181,6 +182,7 @@ func (s *stage) compare(t *testing.T, cases map[string]*logintest.Person) {
 // TestCountComesBeforeThePairings: and the session goes with it; the signature
 // before both.
 func TestCountComesBeforeThePairings(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.permitted(p)
@@ -215,6 +217,7 @@ func TestCountComesBeforeThePairings(t *testing.T) {
 
 // TestBeginLooksUpNobody: its answer cannot depend on the name.
 func TestBeginLooksUpNobody(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.permitted(p)
@@ -230,6 +233,7 @@ func TestBeginLooksUpNobody(t *testing.T) {
 // TestOutcomeStandsWithoutItsClient: a client that hangs up between count and
 // answer is judged to the end: its right PIN is no wrong one.
 func TestOutcomeStandsWithoutItsClient(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.permitted(p)
@@ -261,6 +265,7 @@ func TestOutcomeStandsWithoutItsClient(t *testing.T) {
 // TestRevocationDuringALoginEndsIt: who is revoked between count and verdict is not
 // accepted.
 func TestRevocationDuringALoginEndsIt(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.permitted(p)
@@ -279,6 +284,7 @@ func TestRevocationDuringALoginEndsIt(t *testing.T) {
 
 // TestOpenSessionsAreBounded: beyond that, begin says so and stores nothing.
 func TestOpenSessionsAreBounded(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(c *logintest.Config) { c.Login.Sessions = 3 })
 	p := s.Person(t, alice, right)
 	s.permitted(p)

@@ -58,6 +58,7 @@ func (s *stage) newDevice(name string) *logintest.Person {
 // TestRowNeedsTStatements: whoever has the keys of t−1 authorities makes what he
 // likes of them, and gets no row.
 func TestRowNeedsTStatements(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p, q := s.newDevice(alice), s.newDevice(bob)
 	_, stranger, err := ed25519.GenerateKey(nil)
@@ -142,6 +143,7 @@ func mustName(t testing.TB, s string) identity.Name {
 // TestStatementsShownAgainChangeNothing: they lower no count, open no lock and
 // revive nobody.
 func TestStatementsShownAgainChangeNothing(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		p := s.Person(t, alice, right)
@@ -173,6 +175,7 @@ func TestStatementsShownAgainChangeNothing(t *testing.T) {
 
 // TestRowsAreMadeByManyAtOnce: one request makes the row.
 func TestRowsAreMadeByManyAtOnce(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		p := s.newDevice(alice)
@@ -187,6 +190,7 @@ func TestRowsAreMadeByManyAtOnce(t *testing.T) {
 
 // TestRefusedRowsAreAudited: under the name that an authority has vouched for.
 func TestRefusedRowsAreAudited(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.newDevice(alice)
 	refused(t, s.show(p, s.states(p, nil, 2), nil), problem.RowRefused)
@@ -197,6 +201,7 @@ func TestRefusedRowsAreAudited(t *testing.T) {
 
 // TestStaleRowTellsTheTime: a device whose clock is wrong learns it.
 func TestStaleRowTellsTheTime(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.newDevice(alice)
 	_, site, err := s.Site()

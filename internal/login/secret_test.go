@@ -156,6 +156,7 @@ func (s *stage) life(t *testing.T, client *dta.Client) []*logintest.Person {
 // redaction that telemetry would add, from the first start on; and looks through
 // answers, metrics and the database.
 func TestNoSecretIsSeen(t *testing.T) {
+	t.Parallel()
 	logged, answers := new(record), new(record)
 	s := newStage(t, func(c *logintest.Config) {
 		c.Login.Logger = slog.New(slog.NewJSONHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -189,6 +190,7 @@ func TestNoSecretIsSeen(t *testing.T) {
 // TestPINIsNowhere: it never leaves the device, so nothing here can have it; what a
 // login sends is seen, and has no form of it.
 func TestPINIsNowhere(t *testing.T) {
+	t.Parallel()
 	logged, answers := new(record), new(record)
 	s := newStage(t, func(c *logintest.Config) { c.Login.Logger = logged.logger() })
 	const pin = "canary-PIN-8412775"
@@ -209,6 +211,7 @@ func TestPINIsNowhere(t *testing.T) {
 
 // TestLogSaysWhatAnOperatorNeeds reads the log as production writes it.
 func TestLogSaysWhatAnOperatorNeeds(t *testing.T) {
+	t.Parallel()
 	logged := new(record)
 	s := newStage(t, func(c *logintest.Config) { c.Login.Logger = logged.logger() })
 	people := s.life(t, new(dta.Client))

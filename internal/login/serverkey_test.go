@@ -77,6 +77,7 @@ func (s *stage) files(pattern string) (names []string) {
 // the disk as soon as it is here, outlives a restart, and is gone when the key is
 // whole.
 func TestServerKeyComesShareByShare(t *testing.T) {
+	t.Parallel()
 	s := newcomer(t, nil)
 	s.done(s.domain.Members[2].Stop())
 	s.done(s.Start(t.Context()))
@@ -109,6 +110,7 @@ func TestServerKeyComesShareByShare(t *testing.T) {
 // TestServerKeyThatDoesNotFitIsNotUsed puts something else in its place. The server
 // comes up, says what is wrong, leaves the file alone, and asks for no other.
 func TestServerKeyThatDoesNotFitIsNotUsed(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.permitted(p)
@@ -163,6 +165,7 @@ func TestServerKeyThatDoesNotFitIsNotUsed(t *testing.T) {
 // TestLostAnswerTakesNoSecondApproval: the same request is sent again and gets the
 // same bytes.
 func TestLostAnswerTakesNoSecondApproval(t *testing.T) {
+	t.Parallel()
 	lossy := &losing{left: 4}
 	s := newcomer(t, func(c *logintest.Config) { c.Login.Peers = &http.Client{Transport: lossy} })
 	s.done(s.domain.ApproveLogin(t.Context(), s.Card.Service))
@@ -195,6 +198,7 @@ func (l *losing) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestLyingAuthorityMakesNoServerKey: its share is named and dropped; others make
 // the key.
 func TestLyingAuthorityMakesNoServerKey(t *testing.T) {
+	t.Parallel()
 	s := newcomer(t, nil)
 	liar := s.domain.Members[0]
 	s.done(liar.Stop())
@@ -219,6 +223,7 @@ func TestLyingAuthorityMakesNoServerKey(t *testing.T) {
 
 // TestDamagedShareIsLeftAlone: it is named, and the other authorities make the key.
 func TestDamagedShareIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	s := newcomer(t, nil)
 	s.done(s.Start(t.Context()))
 	s.approve(1)

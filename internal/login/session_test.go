@@ -18,6 +18,7 @@ import (
 )
 
 func TestPersonLogsIn(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		p := s.Person(t, alice, right)
@@ -35,6 +36,7 @@ func TestPersonLogsIn(t *testing.T) {
 // TestSessionIsUsedOnce: one finish gets it, whoever else has it, and whatever
 // becomes of that one; and only for 60 seconds.
 func TestSessionIsUsedOnce(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine func(*logintest.Config)) {
 		s := newStage(t, engine)
 		p := s.Person(t, alice, right)
@@ -93,6 +95,7 @@ func TestSessionIsUsedOnce(t *testing.T) {
 // TestClockSetBackKeepsNoSession: a session ends, also if its clock was an hour
 // ahead when it began.
 func TestClockSetBackKeepsNoSession(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	s.clock.forward(time.Hour)
@@ -105,6 +108,7 @@ func TestClockSetBackKeepsNoSession(t *testing.T) {
 
 // TestEveryBeginGetsAnotherChallenge: the same U never meets the same nonce.
 func TestEveryBeginGetsAnotherChallenge(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	a := begun(t, p, right)
@@ -119,6 +123,7 @@ func TestEveryBeginGetsAnotherChallenge(t *testing.T) {
 // plays back the V of a true login, signed anew, or sends a U made from the y of
 // another session, with a key of his own. Five are counted, none is accepted.
 func TestReplayAndLateUAreRefused(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("NOT RUN with -short: 2,000 logins")
 	}

@@ -17,6 +17,7 @@ import (
 // TestStatementIsWhatThePageSays: its header, its claims, and a key set that has
 // nothing private.
 func TestStatementIsWhatThePageSays(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	before := s.Now()

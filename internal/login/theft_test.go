@@ -40,6 +40,7 @@ func (s *stage) answerWith(t *testing.T, p *logintest.Person, key g1) error {
 // TestAnswerWithTheRightKeyIsAccepted is the thief's method with the true key: what
 // refuses him is his keys.
 func TestAnswerWithTheRightKeyIsAccepted(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil)
 	p := s.Person(t, alice, right)
 	epoch, err := p.Epoch()
