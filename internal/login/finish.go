@@ -100,14 +100,17 @@ func (g *gate) dispossess(ctx context.Context, a *attempt) error {
 func (g *gate) judge(ctx context.Context, s *served, a *attempt, c count) bool {
 	step(ctx, "pairings")
 	if !c.counted {
-		g.verifier.suspect(s, a.transcript, a.proof)
+		g.alone(s, a)
 		return false
 	}
 	if c.streak > 1 || c.total > maxStreak {
-		return g.verifier.suspect(s, a.transcript, a.proof)
+		return g.alone(s, a)
 	}
 	return g.verifier.verify(s, a.transcript, a.proof)
 }
+
+// alone verifies the proof beside no other: one that is to be suspected.
+func (g *gate) alone(s *served, a *attempt) bool { return g.verifier.suspect(s, a.transcript, a.proof) }
 
 // refuse records the true reason and tells the client none.
 func (g *gate) refuse(ctx context.Context, a *attempt, c count) error {

@@ -155,8 +155,12 @@ func (s *stage) compare(t *testing.T, cases map[string]*logintest.Person) {
 			pin = right
 		}
 		a := begun(t, p, pin)
+		_, before := s.verified()
 		got := answered(t, tr.URL+"/v1/mpin/finish", proved(t, a))
 		done := tr.taken()
+		if _, after := s.verified(); after != before+1 {
+			t.Errorf("%s: %v proofs were verified", what, after-before)
+		}
 		if steps == nil {
 			first, steps = got, done
 		}

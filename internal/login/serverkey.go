@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -19,9 +20,9 @@ import (
 )
 
 // askAgainFor is how long the same request is sent again when no answer came: its
-// answer may be under way, and the authority gives the share once. Authorities
-// refuse requests that are older than 300 s.
-const askAgainFor = 240 * time.Second
+// answer may be on its way, and two operators have approved that one alone.
+// Authorities remember it for as long.
+const askAgainFor = 24 * time.Hour
 
 // courier brings the server key here, share by share (spec/mpin.md "Server key").
 type courier struct {
@@ -94,8 +95,8 @@ func (c *courier) obtain(ctx context.Context, s *served, a dta.Authority) error 
 		return err
 	}
 	sealed, err := c.client.LoginKey(ctx, a.URL, q.signed)
-	if p := (*problem.Problem)(nil); errors.As(err, &p) {
-		c.forget(a.Index) // it was refused: nothing is under way
+	if p := (*problem.Problem)(nil); errors.As(err, &p) && p.Status() < http.StatusInternalServerError {
+		c.forget(a.Index) // it was refused: nothing is on its way
 	}
 	if err != nil {
 		return err

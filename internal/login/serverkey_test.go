@@ -162,24 +162,46 @@ func TestServerKeyThatDoesNotFitIsNotUsed(t *testing.T) {
 	s.logsIn(p)
 }
 
-// TestLostAnswerTakesNoSecondApproval: the same request is sent again and gets the
-// same bytes.
+// TestLostAnswerTakesNoSecondApproval: the same request is sent again, hours later
+// too, and gets the same bytes.
 func TestLostAnswerTakesNoSecondApproval(t *testing.T) {
 	t.Parallel()
-	lossy := &losing{left: 4}
+	lossy := &losing{lose: true}
 	s := newcomer(t, func(c *logintest.Config) { c.Login.Peers = &http.Client{Transport: lossy} })
 	s.done(s.domain.ApproveLogin(t.Context(), s.Card.Service))
 	s.done(s.Start(t.Context()))
-	s.done(s.AwaitReady(t.Context()))
-	if lossy.left > 0 {
-		t.Errorf("only %d answers were lost", 4-lossy.left)
+	for range 2 {
+		s.eventually("answers are lost", lossy.lostAll)
+		s.says("0 of 2 shares", "it does not answer")
+		s.clock.forward(time.Hour)
 	}
+	lossy.set(false)
+	s.done(s.AwaitReady(t.Context()))
 }
 
-// losing is a transport that loses answers with server key shares.
+// losing is a transport that loses answers with server key shares, if it is so set.
 type losing struct {
 	mu   sync.Mutex
-	left int
+	lose bool
+	lost map[string]bool // hosts
+}
+
+func (l *losing) set(lose bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lose = lose
+}
+
+// lostAll reports whether all three authorities' answers were lost since it last
+// said so.
+func (l *losing) lostAll() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lost) < 3 {
+		return false
+	}
+	l.lost = nil
+	return true
 }
 
 func (l *losing) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -189,9 +211,13 @@ func (l *losing) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.left--; l.left < 0 {
+	if !l.lose {
 		return response, nil
 	}
+	if l.lost == nil {
+		l.lost = map[string]bool{}
+	}
+	l.lost[r.URL.Host] = true
 	return nil, errors.Join(errors.New("the answer was lost"), response.Body.Close())
 }
 
