@@ -20,10 +20,18 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	if err := start(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// start is run, or the login server that a row has asked for.
+func start(args []string) error {
+	if len(args) > 0 && args[0] == loginServe {
+		return serveLogin(args[1:], os.Stdin, os.Stdout)
+	}
+	return run(args, os.Stdout)
 }
 
 func run(args []string, out io.Writer) error {
@@ -61,11 +69,23 @@ func table(out io.Writer, rows []row) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "name\tns/op\tagainst\tns/op\tratio\t")
 	for _, r := range rows {
-		against, ns, ratio := "–", "–", "–"
-		if r.Against != nil {
-			against, ns, ratio = *r.Against, fmt.Sprintf("%.0f", *r.AgainstNS), fmt.Sprintf("%.2f", *r.Ratio)
+		own, unit, against, reference, ratio := r.NS, "", "–", "–", "–"
+		other := r.AgainstNS
+		if r.Bytes != nil {
+			own, other, unit = r.Bytes, r.AgainstBytes, " bytes"
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\t\n", r.Name, r.NS, against, ns, ratio)
+		if r.Against != nil {
+			against, reference, ratio = *r.Against, fmt.Sprintf("%.0f%s", *other, unit), fmt.Sprintf("%.*f", digits(*r.Ratio), *r.Ratio)
+		}
+		fmt.Fprintf(w, "%s\t%.0f%s\t%s\t%s\t%s\t\n", r.Name, *own, unit, against, reference, ratio)
 	}
 	return w.Flush()
+}
+
+// digits are how many of a ratio are told: small ones need more.
+func digits(ratio float64) int {
+	if ratio < 0.1 {
+		return 3
+	}
+	return 2
 }

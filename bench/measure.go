@@ -16,20 +16,26 @@ const (
 )
 
 // A row is one line of the result. Against, AgainstNS and Ratio are null where
-// there is nothing to compare with.
+// there is nothing to compare with. A row of memory has its bytes in fields of
+// their own, and null for the nanoseconds.
 type row struct {
-	Name      string   `json:"name"`
-	NS        float64  `json:"ns_per_op"`
-	Against   *string  `json:"against"`
-	AgainstNS *float64 `json:"against_ns_per_op"`
-	Ratio     *float64 `json:"ratio"`
+	Name         string   `json:"name"`
+	NS           *float64 `json:"ns_per_op"`
+	Against      *string  `json:"against"`
+	AgainstNS    *float64 `json:"against_ns_per_op"`
+	Ratio        *float64 `json:"ratio"`
+	Bytes        *float64 `json:"bytes,omitempty"`
+	AgainstBytes *float64 `json:"against_bytes,omitempty"`
 }
 
 // An op is measured: run does the work n times. What belongs to somebody else,
-// before does first, off the clock; it may be nil.
+// before does first, off the clock; it may be nil. An op whose work and that of
+// others cannot be told apart by a clock from outside has timed in place of both:
+// it does the work n times and says how long that took.
 type op struct {
 	before func(n int) error
 	run    func(n int) error
+	timed  func(n int) (time.Duration, error)
 }
 
 // each is an op that does one thing n times.
@@ -55,16 +61,27 @@ type bench struct {
 	done           func()
 }
 
-// A subject is a row to be: setup makes the operations.
+// A subject is a row to be: setup makes the operations. One whose row is not the
+// time of an operation has whole, which makes the row, and nothing else.
 type subject struct {
 	name, against string
 	clock         clock
+	sample        time.Duration // how long one run is to last at least, if not sample
 	setup         func() (*bench, error)
+	whole         func() (row, error)
 }
 
 // measure runs operation and reference in turn and returns the medians of both
 // and of the ratios, pair by pair.
 func (s subject) measure() (row, error) {
+	if s.whole != nil {
+		r, err := s.whole()
+		r.Name = s.name
+		if s.against != "" {
+			r.Against = &s.against
+		}
+		return r, err
+	}
 	b, err := s.setup()
 	if err != nil {
 		return row{}, err
@@ -75,11 +92,11 @@ func (s subject) measure() (row, error) {
 	if s.against == "" {
 		b.reference = each(func() error { return nil })
 	}
-	n, err := calibrate(b.own)
+	n, err := s.calibrate(b.own)
 	if err != nil {
 		return row{}, err
 	}
-	m, err := calibrate(b.reference)
+	m, err := s.calibrate(b.reference)
 	if err != nil {
 		return row{}, fmt.Errorf("reference %s: %w", s.against, err)
 	}
@@ -93,7 +110,8 @@ func (s subject) measure() (row, error) {
 		}
 		ratios[i] = owns[i] / references[i]
 	}
-	r := row{Name: s.name, NS: median(owns)}
+	ns := median(owns)
+	r := row{Name: s.name, NS: &ns}
 	if s.against != "" {
 		ns, ratio := median(references), median(ratios)
 		r.Against, r.AgainstNS, r.Ratio = &s.against, &ns, &ratio
@@ -101,24 +119,14 @@ func (s subject) measure() (row, error) {
 	return r, nil
 }
 
-func (o op) prepare(n int) error {
-	if o.before == nil {
-		return nil
-	}
-	return o.before(n)
-}
-
 // calibrate returns how often o must run to last a sample, a power of two.
-func calibrate(o op) (int, error) {
+func (s subject) calibrate(o op) (int, error) {
 	for n := 1; ; n *= 2 {
-		if err := o.prepare(n); err != nil {
+		lasted, err := clock(wall).of(o, n)
+		if err != nil {
 			return 0, err
 		}
-		began := time.Now()
-		if err := o.run(n); err != nil {
-			return 0, err
-		}
-		if time.Since(began) >= sample || n == 1<<20 {
+		if lasted >= max(sample, s.sample) || n == 1<<20 {
 			return n, nil
 		}
 	}
@@ -126,14 +134,23 @@ func calibrate(o op) (int, error) {
 
 // time returns the nanoseconds of one of n operations.
 func (s subject) time(o op, n int) (float64, error) {
-	if err := o.prepare(n); err != nil {
-		return 0, err
+	lasted, err := s.clock.of(o, n)
+	return float64(lasted) / float64(n), err
+}
+
+// of returns how long n operations took.
+func (c clock) of(o op, n int) (time.Duration, error) {
+	if o.timed != nil {
+		return o.timed(n)
 	}
-	began := s.clock()
-	if err := o.run(n); err != nil {
-		return 0, err
+	if o.before != nil {
+		if err := o.before(n); err != nil {
+			return 0, err
+		}
 	}
-	return float64(s.clock()-began) / float64(n), nil
+	began := c()
+	err := o.run(n)
+	return c() - began, err
 }
 
 func median(x []float64) float64 {
