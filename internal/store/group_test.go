@@ -53,6 +53,7 @@ func grouped(t *testing.T, test func(t *testing.T, db *DB)) {
 }
 
 func TestWaitingWritesShareACommit(t *testing.T) {
+	const waiting = 64
 	grouped(t, func(t *testing.T, db *DB) {
 		log := func() int64 {
 			info, err := os.Stat(db.Path() + "-wal")
@@ -65,7 +66,7 @@ func TestWaitingWritesShareACommit(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := log()
-		writes := make([]func(context.Context, *sql.Tx) error, groupLimit)
+		writes := make([]func(context.Context, *sql.Tx) error, waiting)
 		for i := range writes {
 			writes[i] = bump
 		}
@@ -74,12 +75,12 @@ func TestWaitingWritesShareACommit(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if got := value(t, db, "SELECT value FROM counters"); got != groupLimit+1 {
-			t.Errorf("value %d, want %d", got, groupLimit+1)
+		if got := value(t, db, "SELECT value FROM counters"); got != waiting+1 {
+			t.Errorf("value %d, want %d", got, waiting+1)
 		}
 		// Each commit appends the page that they all change.
 		if pages := (log() - before) / 4096; pages > 2 {
-			t.Errorf("%d writes that waited took %d commits", groupLimit, pages)
+			t.Errorf("%d writes that waited took %d commits", waiting, pages)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"milagro.dev/internal/store/postgrestest"
 )
 
@@ -161,16 +162,41 @@ func insertNoise(n int) func(context.Context, *sql.Tx) error {
 }
 
 func TestCommitThatIsLostIsAnErrorAndNotRunAgain(t *testing.T) {
-	server := postgrestest.NewServer(t)
-	db := opened(t, Config{URL: server.Database(t), Schema: sample()})
+	db := opened(t, onPostgres(t))
 	runs := 0
 	err := db.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		if err := bump(ctx, tx); err != nil {
+			return err
+		}
 		runs++
-		defer server.Kill()
-		return bump(ctx, tx)
+		var session int
+		if err := tx.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&session); err != nil {
+			return err
+		}
+		// The commit meets a session that an administrator has ended.
+		return db.Read(ctx, query("SELECT pg_terminate_backend($1, 10000)", session))
 	})
 	if !errors.Is(err, ErrUnavailable) || runs != 1 {
 		t.Errorf("%v after %d runs, want ErrUnavailable after one", err, runs)
+	}
+}
+
+func TestBrokenConnectionOfThePoolIsNotNoticed(t *testing.T) {
+	db := opened(t, onPostgres(t))
+	db.writer.SetMaxOpenConns(1)
+	if err := db.Check(t.Context()); err != nil { // used just now, it is not tried before its next use
+		t.Fatal(err)
+	}
+	conn, err := db.writer.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = conn.Raw(func(driver any) error { return driver.(*stdlib.Conn).Conn().PgConn().Conn().Close() })
+	if err := errors.Join(err, conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Write(t.Context(), bump); err != nil {
+		t.Error(err)
 	}
 }
 
