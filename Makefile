@@ -41,7 +41,7 @@ vet:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'gofmt would change these'; exit 1; }
 
 race:
-	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 go test -race -timeout 20m ./...
 
 # Without cgo: everything is built, what computes is tested, and so is the demo, with
 # every process of it. The tests of servers and wallets run with cgo alone: they are

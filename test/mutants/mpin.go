@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-var loginMutants = slices.Concat(mpinMutants, wordMutants, serviceMutants, serverMutants, personMutants)
+var loginMutants = slices.Concat(mpinMutants, wordMutants, serviceMutants, serverMutants, personMutants, storeMutants)
 
 var mpinMutants = []mutant{
 	{"answers two challenges for one U", "R55", "mpin/client.go", "\tif t.used {\n", "\tif t.used && false {\n", "mpin", "TestAttemptAnswersOnce"},
