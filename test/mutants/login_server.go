@@ -15,7 +15,7 @@ var serverMutants = []mutant{
 	{"counts an attempt that its device did not sign", "R28", "internal/login/finish.go", "if mpin.VerifyDevice(a.transcript, a.proof) != nil {", "if mpin.VerifyDevice(a.transcript, a.proof) != nil && false {", "internal/login", "TestStrangersRaiseNoCounter"},
 	{"lets two finish one session", "R26", "internal/login/state_login.go", "if err == nil && n == 0 {", "if err == nil && n == 0 && false {", "internal/login", "TestSessionIsUsedOnce"},
 	{"says why a login is refused", "R31", "internal/login/finish.go", "\tg.counters.login(outcomeRefused)\n\treturn problem.New(problem.LoginRefused, \"\")", "\tg.counters.login(outcomeRefused)\n\treturn problem.New(problem.LoginRefused, \"%s\", reason)", "internal/login", "TestRefusalsLookTheSame"},
-	{"spares who has no row the pairings", "R31", "internal/login/finish.go", "\t\tg.verifier.suspect(s, a.transcript, a.proof)\n\t\treturn false", "\t\treturn false", "internal/login", "TestRefusalsLookTheSame"},
+	{"spares who has no row the pairings", "R31", "internal/login/finish.go", "\t\tg.alone(s, a)\n\t\treturn false", "\t\treturn false", "internal/login", "TestRefusalsLookTheSame"},
 	{"takes a permit of any epoch", "R53", "internal/login/begin.go", "if err = schedule.Accepts(epoch, unixSeconds(now)); err == nil {", "if _ = schedule; err == nil {", "internal/login", "TestNextEpochsPermitIsRefused"},
 	{"lets a poisoner into every batch", "R26", "internal/login/finish.go", "if c.streak > 1 || c.total > maxStreak {", "if false {", "internal/login", "TestPoisonerIsVerifiedAlone"},
 	{"restores a database as if nothing was tried", "R29", "internal/login/login.go", "if start == Restored {", "if false {", "internal/login", "TestRestoredServerIsOnePINBeforeItsLocks"},
