@@ -41,3 +41,6 @@ func (s *Server) Reconcile(ctx context.Context) error { return s.registry.reconc
 func (s *Server) ExpireAudit(ctx context.Context) error {
 	return s.state.expireAudit(ctx, s.clock(), s.auditLife)
 }
+
+// Mails takes up new locks and mails about them, as it is done every second.
+func (s *Server) Mails(ctx context.Context) error { return s.outbox.mails(ctx) }

@@ -197,6 +197,7 @@ func TestOwnerIsMailedAtALock(t *testing.T) {
 		for range 5 {
 			s.clock.forward(20 * time.Minute)
 			s.fails(p, wrong)
+			s.done(s.Login.Mails(t.Context()))
 		}
 		if n := len(o.taken()); n != 1 {
 			t.Errorf("%d letters of one lock", n)

@@ -19,6 +19,9 @@ import (
 	"milagro.dev/wallet"
 )
 
+// patience is how long a server may take until it is ready, or says that it is not.
+const patience = 30 * time.Second
+
 // Domain is a running trust domain: *authoritytest.Domain.
 type Domain interface {
 	// AddService makes the master of the service of a card.
@@ -229,6 +232,8 @@ func (s *Server) AwaitFault(ctx context.Context, says func(body string) bool) er
 }
 
 func (s *Server) await(ctx context.Context, reached func(status int, body string) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for {
 		status, body, err := s.Ready(ctx)
 		if err == nil && reached(status, body) {
