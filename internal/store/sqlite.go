@@ -125,10 +125,7 @@ func openPool(path string, connections int, option string) (*sql.DB, error) {
 	const pragmas = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 		"&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)&"
 	dsn := url.URL{Scheme: "file", Path: abs, RawQuery: pragmas + option}
-	pool, err := sql.Open("sqlite", dsn.String())
-	if err != nil {
-		return nil, err
-	}
+	pool := sql.OpenDB(preparing{dsn.String()})
 	pool.SetMaxOpenConns(connections)
 	pool.SetMaxIdleConns(connections)
 	return pool, nil
