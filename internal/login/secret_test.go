@@ -216,6 +216,7 @@ func TestLogSaysWhatAnOperatorNeeds(t *testing.T) {
 	s := newStage(t, func(c *logintest.Config) { c.Login.Logger = logged.logger() })
 	people := s.life(t, new(dta.Client))
 	p, next := people[0], people[1]
+	s.eventually("the log has every notice", func() bool { return strings.Count(logged.String(), `"authority was told"`) == 3 })
 	text := logged.String()
 	if strings.Contains(text, "[redacted]") || strings.Contains(text, "panic") {
 		t.Error("redacted, or a panic:", text)
