@@ -8,6 +8,9 @@ import (
 	"milagro.dev/mpin"
 )
 
+// wholeBatch is a batch that gains nothing any more from those that wait beside it.
+const wholeBatch = 16
+
 // verifier checks proofs by pairings, as many at once as there are processors.
 // Proofs that wait for a processor are verified together by whoever gets one: no
 // login waits for others, and none is verified by a goroutine of its own.
@@ -47,6 +50,9 @@ func (v *verifier) verify(s *served, t mpin.Transcript, proof mpin.Proof) bool {
 	v.mu.Lock()
 	v.waiting = append(v.waiting, j)
 	v.mu.Unlock()
+	// Whoever is ready to run comes first: those of one commit wake together, and a
+	// pairing keeps its processor for long.
+	runtime.Gosched()
 	for {
 		select {
 		case <-j.done:
@@ -72,13 +78,14 @@ func (v *verifier) single(s *served, t mpin.Transcript, proof mpin.Proof) bool {
 	return mpin.Verify(s.key, t, proof.V) == nil
 }
 
-// take takes what waits, of one server key: that of the service has changed where
-// there are two.
+// take takes a processor's part of what waits, if there is enough for several, of
+// one server key: that of the service has changed where there are two.
 func (v *verifier) take() []*job {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	part := min(max(wholeBatch, (len(v.waiting)+cap(v.slots)-1)/cap(v.slots)), mpin.MaxBatch)
 	n := 0
-	for n < len(v.waiting) && n < mpin.MaxBatch && v.waiting[n].served.same(v.waiting[0].served) {
+	for n < len(v.waiting) && n < part && v.waiting[n].served.same(v.waiting[0].served) {
 		n++
 	}
 	batch := v.waiting[:n:n]
