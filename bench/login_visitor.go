@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -117,6 +118,38 @@ func (v *visitor) prove() error {
 		v.requests = append(v.requests, request)
 	}
 	return nil
+}
+
+// turn makes the second messages of n logins and the first of n others, one after
+// the other.
+func (v *visitor) turn(n int) error {
+	if len(v.attempts) != n {
+		if err := errors.Join(v.prepare(n), v.served()); err != nil {
+			return err
+		}
+	}
+	if err := v.prove(); err != nil {
+		return err
+	}
+	finishes := v.requests
+	if err := v.prepare(n); err != nil {
+		return err
+	}
+	begins := v.requests
+	v.requests = nil
+	for i := range n {
+		v.requests = append(v.requests, finishes[i], begins[i])
+	}
+	return nil
+}
+
+// begun keeps, of the answers in a turn, those to first messages.
+func (v *visitor) begun() {
+	answers := v.answers
+	v.answers = nil
+	for i := 1; i < len(answers); i += 2 {
+		v.answers = append(v.answers, answers[i])
+	}
 }
 
 // request returns the bytes of a call.
