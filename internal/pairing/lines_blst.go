@@ -3,23 +3,23 @@
 package pairing
 
 /*
-#include <stdint.h>
-
-typedef uint64_t limb;
-void blst_precompute_lines(void *lines, const void *q);
+_Bool milagro_lines(void *lines, const void *q);
 _Bool milagro_product_of_two(const void *lines_p, const void *p, const void *lines_q, const void *q);
 */
 import "C"
 
 import "unsafe"
 
-// lines2 are the lines of a point of G2 through the Miller loop, 68 elements of
-// Fp6. They are as secret as the point.
-type lines2 [68 * 6 * 6]uint64
+// lines2 are the lines of a point of G2 through the Miller loop, 68 pairs of
+// elements of Fp2. They are as secret as the point.
+type lines2 [68 * 4 * 6]uint64
 
+// prepare2 returns the lines of q, or nil if it has none that serve.
 func prepare2(q *point2) *lines2 {
 	lines, affine := new(lines2), q.ToAffine()
-	C.blst_precompute_lines(unsafe.Pointer(lines), unsafe.Pointer(affine))
+	if !C.milagro_lines(unsafe.Pointer(lines), unsafe.Pointer(affine)) {
+		return nil
+	}
 	return lines
 }
 
