@@ -114,6 +114,10 @@ func newProved(n int) (*proved, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Off the wire, with nothing decoded.
+		if transcript, err = mpin.ParseTranscript(transcript.Bytes()); err != nil {
+			return nil, err
+		}
 		out.transcripts, out.vs = append(out.transcripts, transcript), append(out.vs, proof.V)
 	}
 	return out, nil

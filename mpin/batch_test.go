@@ -156,7 +156,7 @@ func TestBadPointsAreRefused(t *testing.T) {
 		if _, err := ParseCommitment(bad[:]); !errors.Is(err, pairing.ErrPoint) {
 			t.Errorf("U %s: %v", name, err)
 		}
-		smuggled := must[Transcript](t)(transcripts[1].login.Transcript(Commitment{bad}, transcripts[1].challenge))
+		smuggled := must[Transcript](t)(transcripts[1].login.Transcript(Commitment{bytes: bad}, transcripts[1].challenge))
 		if err := Verify(s.server, smuggled, vs[1]); !errors.Is(err, ErrRefused) || !errors.Is(err, pairing.ErrPoint) {
 			t.Errorf("U %s in a transcript: %v", name, err)
 		}

@@ -126,14 +126,26 @@ func (l Login) points() (a, b pairing.G1, err error) {
 }
 
 // Commitment is U, to which the client commits before there is a nonce.
-type Commitment struct{ bytes [pairing.G1Size]byte }
+type Commitment struct {
+	bytes [pairing.G1Size]byte
+	point *pairing.G1 // U, if it was decoded; it does not change
+}
 
 // ParseCommitment reads the 48 bytes of U; an error wraps pairing.ErrPoint.
 func ParseCommitment(b []byte) (Commitment, error) {
-	if _, err := pairing.ParseG1(b); err != nil {
+	u, err := pairing.ParseG1(b)
+	if err != nil {
 		return Commitment{}, fmt.Errorf("commitment: %w", err)
 	}
-	return Commitment{[pairing.G1Size]byte(b)}, nil
+	return Commitment{[pairing.G1Size]byte(b), &u}, nil
+}
+
+// decoded returns U.
+func (c Commitment) decoded() (pairing.G1, error) {
+	if c.point != nil {
+		return *c.point, nil
+	}
+	return pairing.ParseG1(c.bytes[:])
 }
 
 // Bytes returns the 48 bytes of U.
@@ -166,13 +178,15 @@ type Transcript struct {
 // Transcript returns the transcript of a login with this commitment and
 // challenge; an error wraps ErrTranscript.
 func (l Login) Transcript(u Commitment, c Challenge) (Transcript, error) {
-	return ParseTranscript(encoding.LP(transcriptLabel, encoding.U8(suite), l.Domain[:], l.Service[:], []byte(l.Origin),
+	t, err := ParseTranscript(encoding.LP(transcriptLabel, encoding.U8(suite), l.Domain[:], l.Service[:], []byte(l.Origin),
 		[]byte(l.Name.String()), l.Device.Bytes(), l.Epoch.Bytes(), c.Session[:], c.Nonce[:], u.Bytes(),
 		encoding.U8(l.Channel.Kind()), []byte(l.Channel.exporter), l.Intent.Bytes()))
+	t.commitment = u
+	return t, err
 }
 
 // ParseTranscript reads what Bytes returns; an error wraps ErrTranscript. U is
-// not decoded again: it was when the transcript was made.
+// decoded when the login is verified.
 func ParseTranscript(b []byte) (Transcript, error) {
 	t, err := parseTranscript(b)
 	if err != nil && !errors.Is(err, ErrTranscript) {
@@ -190,7 +204,7 @@ func parseTranscript(b []byte) (t Transcript, err error) {
 	l.Domain, l.Service, l.Origin = identity.DomainID(r.Fixed(32)), identity.ServiceID(r.Fixed(32)), r.String(maxOrigin)
 	name, spki, epoch := r.String(identity.MaxName), r.Fixed(identity.SPKISize), r.Fixed(identity.EpochSize)
 	t.challenge = Challenge{Session: [SessionSize]byte(r.Fixed(SessionSize)), Nonce: [NonceSize]byte(r.Fixed(NonceSize))}
-	t.commitment = Commitment{[pairing.G1Size]byte(r.Fixed(pairing.G1Size))}
+	t.commitment.bytes = [pairing.G1Size]byte(r.Fixed(pairing.G1Size))
 	kind, exporter, intent := r.U8(), r.Bytes(ExporterSize), r.Bytes(maxIntent)
 	if err := r.Close(); err != nil {
 		return t, err

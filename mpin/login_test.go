@@ -291,6 +291,7 @@ func TestTranscriptIsReadAsWritten(t *testing.T) {
 	for name, l := range alice.kinds(t) {
 		tr, _ := run(t, l, alice.secrets)
 		back := must[Transcript](t)(ParseTranscript(tr.Bytes()))
+		tr.commitment.point = nil // decoded again when it is needed
 		if !reflect.DeepEqual(back, tr) || !reflect.DeepEqual(back.Login(), l) || back.Challenge() != tr.Challenge() {
 			t.Errorf("%s: read as %+v", name, back.Login())
 		}

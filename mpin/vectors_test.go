@@ -117,7 +117,7 @@ func pointsVector(t *testing.T, c spec.Case) error {
 // that ParseCommitment would refuse: Verify looks at it again.
 func vectorTranscript(t *testing.T, c spec.Case) Transcript {
 	t.Helper()
-	u := Commitment{[pairing.G1Size]byte(spectest.Bytes(t, c["u"]))}
+	u := Commitment{bytes: [pairing.G1Size]byte(spectest.Bytes(t, c["u"]))}
 	challenge := Challenge{Session: [SessionSize]byte(spectest.Bytes(t, c["session"])), Nonce: [NonceSize]byte(spectest.Bytes(t, c["nonce"]))}
 	return must[Transcript](t)(vectorLogin(t, c).Transcript(u, challenge))
 }

@@ -32,7 +32,7 @@ func check(t Transcript, v [pairing.G1Size]byte) (c checked, err error) {
 	if c.v, err = pairing.ParseG1(v[:]); err != nil {
 		return c, fmt.Errorf("%w: V: %w", ErrRefused, err)
 	}
-	if c.u, err = pairing.ParseG1(t.commitment.bytes[:]); err != nil {
+	if c.u, err = t.commitment.decoded(); err != nil {
 		return c, fmt.Errorf("%w: U: %w", ErrRefused, err)
 	}
 	if _, c.b, err = t.login.points(); err != nil {
