@@ -11,6 +11,7 @@
 //	row.go         which devices are known here: by t statements, by nothing else
 //	begin.go       the first pass: a challenge
 //	finish.go      the second: count, verify, reset
+//	recent.go      what need not be decoded twice
 //	verifier.go    pairings, many logins at once
 //	statement.go   what an accepted login gets
 //	journal.go     who was revoked, beside the database

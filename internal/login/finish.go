@@ -16,12 +16,14 @@ type attempt struct {
 	proof       mpin.Proof
 	who         subject
 	kind        uint8
-	row         row
-	standing    string // why it can only be refused, or empty
 	now         time.Time
 	audit       auditID
 	authorities []uint32
 	raises      bool // its epoch is the highest so far
+
+	// What count found, before it counted:
+	row      row
+	standing string // why it can only be refused, or empty
 
 	// What accept found:
 	ended   []subject        // devices that it revoked
@@ -64,7 +66,7 @@ func (g *gate) attempted(ctx context.Context, in mpin.FinishRequest, channel mpi
 		return nil, nil, problem.New(problem.Malformed, "session, v and signature have %d, %d and %d bytes", mpin.SessionSize, pairing.G1Size, identity.SignatureSize)
 	}
 	now := g.clock()
-	t, r, err := g.state.session(ctx, in.Session, now)
+	t, err := g.state.session(ctx, in.Session, now)
 	if err != nil {
 		return nil, nil, unavailable(err)
 	}
@@ -76,7 +78,7 @@ func (g *gate) attempted(ctx context.Context, in mpin.FinishRequest, channel mpi
 	if l.Channel != channel || l.Service != s.id || l.Domain != s.document.ID() || l.Origin != s.service.Origin {
 		return nil, nil, problem.New(problem.SessionUnknown, "")
 	}
-	a := &attempt{transcript: t, who: subjectOf(t), kind: channel.Kind(), row: r, standing: r.standing(channel.Kind()),
+	a := &attempt{transcript: t, who: subjectOf(t), kind: channel.Kind(),
 		now: now, audit: g.state.numbers.next(now), authorities: s.indices(), raises: l.Epoch.Start > g.watermark.Highest().Start}
 	a.proof = mpin.Proof{V: [pairing.G1Size]byte(in.V), Signature: [identity.SignatureSize]byte(in.Signature)}
 	return a, s, nil

@@ -22,6 +22,7 @@ import (
 type state struct {
 	db      *store.DB
 	numbers numbers
+	recent  recent
 }
 
 // transaction is one in which statements run.

@@ -51,31 +51,37 @@ func (t transaction) row(ctx context.Context, who subject) (r row, err error) {
 // open stores what the challenge of a session is bound to.
 func (s *state) open(ctx context.Context, t mpin.Transcript, expires time.Time) error {
 	session := t.Challenge().Session
-	return s.write(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
 		_, err := tx.exec(ctx, "INSERT INTO sessions (session, transcript, expires) VALUES ($1, $2, $3)", session[:], t.Bytes(), micros(expires))
 		return err
 	})
+	if err == nil {
+		s.recent.keep(t, expires)
+	}
+	return err
 }
 
-// session returns the transcript of an open session, and the row of whom it names.
-func (s *state) session(ctx context.Context, session []byte, now time.Time) (t mpin.Transcript, r row, err error) {
+// session returns the transcript of a session that was opened and is not past.
+// Whether somebody has finished it meanwhile, take says.
+func (s *state) session(ctx context.Context, session []byte, now time.Time) (t mpin.Transcript, err error) {
+	after, until := now, now.Add(sessionLife+identity.MaxSkew*time.Second)
+	if t, ok := s.recent.find(session, after, until); ok {
+		return t, nil
+	}
 	err = s.read(ctx, func(ctx context.Context, tx transaction) error {
 		var stored []byte
 		ok, err := tx.one(ctx, []any{&stored}, "SELECT transcript FROM sessions WHERE session = $1 AND expires > $2 AND expires <= $3",
-			session, micros(now), micros(now.Add(sessionLife+identity.MaxSkew*time.Second)))
+			session, micros(after), micros(until))
 		if err != nil {
 			return err
 		}
 		if !ok {
 			return problem.New(problem.SessionUnknown, "")
 		}
-		if t, err = mpin.ParseTranscript(stored); err != nil {
-			return err
-		}
-		r, err = tx.row(ctx, subjectOf(t))
+		t, err = mpin.ParseTranscript(stored)
 		return err
 	})
-	return t, r, err
+	return t, err
 }
 
 func subjectOf(t mpin.Transcript) subject {
@@ -112,6 +118,10 @@ func (s *state) count(ctx context.Context, a *attempt) (c count, err error) {
 			return err
 		}
 		c = count{}
+		if a.row, err = tx.row(ctx, a.who); err != nil {
+			return err
+		}
+		a.standing = a.row.standing(a.kind)
 		args := a.who.args(micros(a.now), int64(a.kind))
 		c.counted, err = tx.one(ctx, []any{&c.streak, &c.total}, `UPDATE devices
 			SET streak = streak + 1, total = total + 1, tried = $4, locked = (streak >= 4 OR total >= 49)
