@@ -15,8 +15,9 @@ import (
 const (
 	// cores are those that the login server has, and what it is compared with.
 	cores = 2
-	// visitors log in at once, each on a connection of its own.
-	visitors = 64
+	// visitors log in at once, each on a connection of its own; few of them where only
+	// the difference of two servers counts.
+	visitors, few = 256, 64
 	// crowded is how long a run of a login server lasts at least.
 	crowded = 300 * time.Millisecond
 )
@@ -34,7 +35,7 @@ var loginSubjects = slices.Concat([]subject{
 // the same cores.
 func loginServer(batching login.Batching) func() (*bench, error) {
 	return func() (*bench, error) {
-		own, done, err := crowdOf(batching, 0)
+		own, done, err := crowdOf(batching, visitors, 0)
 		return &bench{own: own, reference: argonEverywhere(), done: done}, err
 	}
 }
@@ -62,11 +63,11 @@ func loginRows(counts ...int) []subject {
 	var list []subject
 	for _, rows := range counts {
 		s := subject{name: fmt.Sprintf("login-rows-%d", rows), clock: wall, sample: crowded, setup: func() (*bench, error) {
-			own, done, err := crowdOf(login.Batched, rows)
+			own, done, err := crowdOf(login.Batched, few, rows)
 			if err != nil || rows == counts[0] {
 				return &bench{own: own, done: done}, err
 			}
-			reference, doneReference, err := crowdOf(login.Batched, counts[0])
+			reference, doneReference, err := crowdOf(login.Batched, few, counts[0])
 			return &bench{own: own, reference: reference, done: func() { done(); doneReference() }}, err
 		}}
 		if rows != counts[0] {
@@ -77,12 +78,14 @@ func loginRows(counts ...int) []subject {
 	return list
 }
 
-func crowdOf(batching login.Batching, rows int) (op, func(), error) {
-	c, err := newCrowd(visitors)
+// crowdOf is whole logins of so many people at a server that has so many rows, or
+// only theirs.
+func crowdOf(batching login.Batching, people, rows int) (op, func(), error) {
+	c, err := newCrowd(people)
 	if err != nil {
 		return op{}, nil, err
 	}
-	if err := errors.Join(c.fill(rows-visitors), c.serve(batching)); err != nil {
+	if err := errors.Join(c.fill(rows-people), c.serve(batching)); err != nil {
 		return op{}, nil, errors.Join(err, c.close())
 	}
 	return op{timed: c.logins}, func() { c.close() }, nil

@@ -9,7 +9,7 @@ import (
 // sessionsMemory is the memory of a login server with so many logins between their
 // two passes, against the same server when it has served as many and has none.
 func sessionsMemory(sessions int) (r row, err error) {
-	c, err := newCrowd(visitors)
+	c, err := newCrowd(few)
 	if err != nil {
 		return r, err
 	}
@@ -17,8 +17,8 @@ func sessionsMemory(sessions int) (r row, err error) {
 	if err := c.serve(login.Batched); err != nil {
 		return r, err
 	}
-	each := (sessions + visitors - 1) / visitors
-	if _, err := c.logins(each * visitors); err != nil {
+	each := (sessions + few - 1) / few
+	if _, err := c.logins(each * few); err != nil {
 		return r, err
 	}
 	none, err := c.process.settle()
