@@ -146,7 +146,7 @@ func bareRequest(to hpke.PublicKey) ([]byte, error) {
 		return nil, err
 	}
 	q := &dta.Request{Key: identity.Key{Domain: identity.DomainID{1}, Purpose: identity.Channel, Name: mustName(web), Epoch: identity.EpochAt(epochLength, epochLength)},
-		Index: 1, Device: device, ReplyKey: reply.PublicKey()}
+		Generation: keys.Generation{Counter: 1}, Index: 1, Device: device, ReplyKey: reply.PublicKey()}
 	return q.Seal(to, signer)
 }
 
