@@ -90,6 +90,7 @@ func serveLogin(args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) != 4 {
 		return fmt.Errorf("%s DIR KEYFILE ADDRESS BATCHING", loginServe)
 	}
+	login.RelaxGC()
 	protector, err := custody.FromKeyFile(args[1])
 	if err != nil {
 		return err

@@ -151,6 +151,7 @@ func serveLogin(ctx context.Context, c login.Config, s loginSettings, stderr io.
 	if err := custody.Harden(); err != nil {
 		return err
 	}
+	login.RelaxGC()
 	c.Logger = telemetry.NewLogger(stderr, s.LogLevel)
 	server, err := login.Open(ctx, c)
 	if err != nil {
