@@ -20,6 +20,7 @@ import (
 	"milagro.dev/internal/login/logintest"
 	"milagro.dev/internal/problem"
 	"milagro.dev/internal/store/postgrestest"
+	"milagro.dev/mpin"
 )
 
 // Of the process that dies: the server that it opens, and how far its clock is
@@ -289,4 +290,37 @@ func TestPostgresAwayIsUnavailable(t *testing.T) {
 	s.done(s.AwaitReady(t.Context()))
 	s.counts(p, 1, 1, "active")
 	s.logsIn(p)
+}
+
+// TestReadOnlyDatabaseIsUnavailable: a database that can be read alone, as after a
+// failover to the wrong server, lets nobody in, counts nothing and loses nothing.
+func TestReadOnlyDatabaseIsUnavailable(t *testing.T) {
+	t.Parallel()
+	database := postgrestest.NewServer(t)
+	s := newStage(t, onPostgres(database.Database(t)))
+	p := s.Person(t, alice, right)
+	s.permitted(p)
+	session, wrongOne := proved(t, begun(t, p, right)), proved(t, begun(t, p, wrong))
+	set := func(value string) {
+		database.Exec(t, "ALTER SYSTEM SET default_transaction_read_only = "+value)
+		database.Restart(t)
+	}
+	set("on")
+	_, err := p.Begun(t.Context(), right, none)
+	refused(t, err, problem.Unavailable)
+	for _, finish := range []mpin.FinishRequest{session, wrongOne} {
+		_, err := p.Client.FinishLogin(t.Context(), p.URL, finish)
+		refused(t, err, problem.Unavailable)
+	}
+	s.says("the database cannot be written")
+	set("off")
+	s.done(s.AwaitReady(t.Context()))
+	s.counts(p, 0, 0, "active")
+	_, err = p.Client.FinishLogin(t.Context(), p.URL, wrongOne)
+	refused(t, err, problem.LoginRefused)
+	s.counts(p, 1, 1, "active")
+	if _, err := p.Client.FinishLogin(t.Context(), p.URL, session); err != nil {
+		t.Error("the session was lost:", err)
+	}
+	s.counts(p, 0, 1, "active")
 }
