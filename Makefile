@@ -21,19 +21,26 @@ test: tools vet race purego cross sdk fuzz
 	@echo 'make test: all passed'
 
 # What a fresh Debian machine with Go lacks: a C compiler for cgo, node for sdk/js,
-# PostgreSQL for the tests, which start servers of their own: Debian's package
-# shall not make one that nobody needs.
+# PostgreSQL for the tests, and the programs that test/interop puts behind sidecars.
+# The tests start servers of their own: Debian's packages shall neither make a cluster
+# nor start a daemon, now or when the machine boots.
+POLICY := /usr/sbin/policy-rc.d
 tools:
-	@missing=(); \
-	command -v gcc >/dev/null || missing+=(gcc libc6-dev); \
-	command -v node >/dev/null || missing+=(nodejs); \
-	command -v npm >/dev/null || missing+=(npm); \
+	@export PATH="$$PATH:/usr/sbin:/sbin"; missing=(); daemons=(); \
+	need() { command -v "$$1" >/dev/null || missing+=("$${@:2}"); }; \
+	daemon() { command -v "$$1" >/dev/null || { missing+=("$$2"); daemons+=("$$3"); }; }; \
+	need gcc gcc libc6-dev; need node nodejs; need npm npm; \
+	need curl curl; need openssl openssl; need ip iproute2; need mosquitto_pub mosquitto-clients; need redis-cli redis-tools; \
+	daemon nginx nginx-light nginx; daemon redis-server redis-server redis-server; daemon mosquitto mosquitto mosquitto; \
 	if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postgres >/dev/null; then \
-	  missing+=(postgresql); \
+	  missing+=(postgresql); daemons+=(postgresql); \
 	  mkdir -p /etc/postgresql-common/createcluster.d; \
 	  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/milagro.conf; \
 	fi; \
-	if [ $${#missing[@]} -gt 0 ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends "$${missing[@]}"; fi
+	[ $${#missing[@]} -gt 0 ] || exit 0; \
+	if [ ! -e $(POLICY) ]; then trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); fi; \
+	apt-get update -qq; apt-get install -y -qq --no-install-recommends "$${missing[@]}"; \
+	if [ $${#daemons[@]} -gt 0 ] && command -v systemctl >/dev/null; then systemctl --quiet disable "$${daemons[@]}"; fi
 
 vet:
 	go vet ./...
