@@ -8,7 +8,9 @@
 //
 // The settings are the exported fields with a `toml` tag: strings, booleans,
 // integers, lists of strings, Duration, anything with UnmarshalText, and structs
-// of these. An error says file, line and key, and what is known there. Secrets
+// of these. A file alone sets lists of structs, written as [[tables]], and maps of
+// texts. An error says file, line and key, and what is known there; what a program
+// finds wrong with a table itself it says with Place. Secrets
 // are never settings: a setting is the path of the file that holds the secret.
 package config
 

@@ -71,11 +71,13 @@ func collect(v reflect.Value, prefix string, found map[string]reflect.Value) {
 		}
 		field := v.Field(i)
 		_, text := field.Addr().Interface().(encoding.TextUnmarshaler)
-		if field.Kind() == reflect.Struct && !text {
+		switch {
+		case field.Kind() == reflect.Struct && !text:
 			collect(field, prefix+name+".", found)
-			continue
+		case isList(field.Type()): // only a file has room for it
+		default:
+			found[prefix+name] = field
 		}
-		found[prefix+name] = field
 	}
 }
 
@@ -119,8 +121,9 @@ func known(into any, key []string) string {
 	if section != "" {
 		prefix = section + "."
 	}
-	here := map[string]bool{}
-	for k := range settings(into) {
+	here, all := map[string]bool{}, map[string]bool{}
+	outline(reflect.TypeOf(into).Elem(), "", all)
+	for k := range all {
 		if rest, ok := strings.CutPrefix(k, prefix); ok {
 			name, _, _ := strings.Cut(rest, ".")
 			here[name] = true
@@ -131,3 +134,31 @@ func known(into any, key []string) string {
 	}
 	return "known here: " + strings.Join(slices.Sorted(maps.Keys(here)), ", ")
 }
+
+// outline finds the keys that a file may have, those inside lists of tables too.
+func outline(t reflect.Type, prefix string, found map[string]bool) {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("toml"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		found[prefix+name] = true
+		inner := field.Type
+		if isList(inner) {
+			inner = inner.Elem()
+		}
+		if isTable(inner) {
+			outline(inner, prefix+name+".", found)
+		}
+	}
+}
+
+// isTable reports whether t is written as a table: a struct that does not read
+// itself from a text.
+func isTable(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// isList reports whether t is written as [[tables]].
+func isList(t reflect.Type) bool { return t.Kind() == reflect.Slice && isTable(t.Elem()) }
