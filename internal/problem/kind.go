@@ -46,6 +46,8 @@ const (
 	AlreadyEnrolled    Kind = "already-enrolled"     // 409: purpose mpin, issued once for a device
 	VoucherRefused     Kind = "voucher-refused"      // 403: evidence of a PIN change
 	NotApproved        Kind = "not-approved"         // 403: two operators have not approved
+	TokenRefused       Kind = "token-refused"        // 403: evidence of kind jwt
+	TokenUsed          Kind = "token-used"           // 409: one that counts once
 )
 
 type entry struct {
@@ -68,6 +70,7 @@ func Kinds() []Kind {
 		PurposeRefused, ServiceUnknown, NameRefused, NoStamp, NotActive, CeremonyState, CeremonyMessage,
 		Forbidden, Unavailable, LogUnavailable, Internal,
 		LoginRefused, SessionUnknown, RowRefused, SuccessionPending, AlreadyEnrolled, VoucherRefused, NotApproved,
+		TokenRefused, TokenUsed,
 	}
 }
 
@@ -149,8 +152,12 @@ func (k Kind) issuance() (entry, bool) {
 		return entry{403, "one-time code expired", "ask the operator of this authority for a new code"}, true
 	case CodeWrongAuthority:
 		return entry{403, "one-time code of another authority", "each authority's code goes to that authority alone: its first digits are the index"}, true
+	case TokenRefused:
+		return entry{403, "token refused", "it must come from an issuer that this authority trusts, be for this authority and this device, and be young"}, true
+	case TokenUsed:
+		return entry{409, "token already used", "get a new token from its issuer: this kind enrols once"}, true
 	case NotEnrolled:
-		return entry{403, "device not enrolled for this name", "enrol with a one-time code from each authority"}, true
+		return entry{403, "device not enrolled for this name", "enrol with a one-time code or a token for each authority"}, true
 	case Revoked:
 		return entry{403, "enrolment revoked", "ask the operator why; a new enrolment needs a new code and a new device key"}, true
 	case Replayed:
