@@ -21,10 +21,12 @@ type ask struct {
 	name   identity.Name
 	device identity.DeviceHash
 	signer crypto.Signer
-	// purpose and epoch of the key, and the codes by authority: none to renew.
+	// purpose and epoch of the key, and the codes or tokens by authority: none to
+	// renew.
 	purpose identity.Purpose
 	epoch   identity.Epoch
 	codes   map[uint32]dta.Code
+	tokens  map[uint32]jwtOrError
 	// service of a permit, its name in the document, and keep, which stores what is
 	// granted instead of store.
 	service identity.ServiceID
@@ -39,19 +41,50 @@ type ask struct {
 // with the error too. Errors wrap ErrNotPinned, dta.ErrCode, dta.ErrStale and
 // dta.ErrThreshold.
 func (w *Wallet) Enrol(ctx context.Context, n identity.Name, purpose identity.Purpose, codes map[uint32]dta.Code) (*Report, error) {
-	r, err := w.enrol(ctx, n, purpose, codes)
+	r, err := w.enrol(ctx, n, purpose, byCodes(codes))
 	if err != nil {
 		err = fmt.Errorf("enrol %v: %w", n, err)
 	}
 	return r, err
 }
 
-func (w *Wallet) enrol(ctx context.Context, n identity.Name, purpose identity.Purpose, codes map[uint32]dta.Code) (*Report, error) {
+// means is what entitles to a first key.
+type means interface {
+	// check refuses what no authority of d would take, before anything is sent.
+	check(d *domain) error
+	// fill adds to a, whose device is known and on the disk, what is to be shown.
+	fill(ctx context.Context, a *ask) error
+}
+
+// byCodes are one-time codes by authority.
+type byCodes map[uint32]dta.Code
+
+func (codes byCodes) check(d *domain) error {
+	for index, code := range codes {
+		if code.Index() != index {
+			return fmt.Errorf("%w: code %v is not for authority %d", dta.ErrCode, code, index)
+		}
+	}
+	if need := d.Published.Document.Threshold(); len(codes) < need {
+		return fmt.Errorf("%w: codes of %d authorities, %d are needed", dta.ErrCode, len(codes), need)
+	}
+	return nil
+}
+
+func (codes byCodes) fill(_ context.Context, a *ask) error {
+	a.codes = codes
+	return nil
+}
+
+func (w *Wallet) enrol(ctx context.Context, n identity.Name, purpose identity.Purpose, m means) (*Report, error) {
 	d, err := w.domain(n.Domain())
 	if err != nil {
 		return nil, err
 	}
-	if err := checkEnrolment(d, purpose, codes); err != nil {
+	if err := checkPurpose(d, purpose); err != nil {
+		return nil, err
+	}
+	if err := m.check(d); err != nil {
 		return nil, err
 	}
 	if err := w.disk.makeDir(w.nameDir(n)); err != nil {
@@ -70,29 +103,24 @@ func (w *Wallet) enrol(ctx context.Context, n identity.Name, purpose identity.Pu
 	if d, err = w.domain(d.tls.Name); err != nil {
 		return nil, err
 	}
-	a := &ask{domain: d, name: n, purpose: purpose, codes: codes}
+	a := &ask{domain: d, name: n, purpose: purpose}
 	if err := w.admit(a); err != nil {
+		return nil, err
+	}
+	if err := m.fill(ctx, a); err != nil {
 		return nil, err
 	}
 	report := &Report{Name: n, Device: a.device, Keys: []KeyReport{w.obtain(ctx, a)}}
 	return report, report.Keys[0].Err
 }
 
-// checkEnrolment refuses what no authority would grant, before anything is sent.
-func checkEnrolment(d *domain, purpose identity.Purpose, codes map[uint32]dta.Code) error {
+// checkPurpose refuses what no authority would grant, before anything is sent.
+func checkPurpose(d *domain, purpose identity.Purpose) error {
 	if purpose != identity.Channel && purpose != identity.Decrypt {
 		return fmt.Errorf("%w: %q is not enrolled with a wallet", identity.ErrPurpose, purpose)
 	}
 	if _, ok := d.Published.Document.Schedule(purpose); !ok {
 		return fmt.Errorf("%w: domain %s issues no keys of purpose %s", identity.ErrPurpose, d.tls.Name, purpose)
-	}
-	for index, code := range codes {
-		if code.Index() != index {
-			return fmt.Errorf("%w: code %v is not for authority %d", dta.ErrCode, code, index)
-		}
-	}
-	if need := d.Published.Document.Threshold(); len(codes) < need {
-		return fmt.Errorf("%w: codes of %d authorities, %d are needed", dta.ErrCode, len(codes), need)
 	}
 	return nil
 }
@@ -193,11 +221,15 @@ func (w *Wallet) conclude(a *ask, grant *dta.Grant, err error) KeyReport {
 }
 
 func (w *Wallet) apply(ctx context.Context, a *ask) (*dta.Grant, error) {
-	return w.client.Apply(ctx, dta.Application{
+	application := dta.Application{
 		Domain: a.domain.Published,
 		Key:    identity.Key{Purpose: a.purpose, Service: a.service, Name: a.name, Epoch: a.epoch},
 		Signer: a.signer, Codes: a.codes, Now: w.now,
-	})
+	}
+	if len(a.tokens) > 0 {
+		application.Evidence = a.showToken
+	}
+	return w.client.Apply(ctx, application)
 }
 
 // adapt reports whether a was changed so that asking again may help.
@@ -219,16 +251,16 @@ func (w *Wallet) adapt(ctx context.Context, a *ask, err error) bool {
 		a.epoch = current
 		return true
 	}
-	// Whoever took a code in a run that was interrupted has enrolled this device:
-	// its key alone gets the share.
-	if errors.Is(err, problem.CodeUsed) && len(a.codes) > 0 {
-		a.codes = nil
-		return true
+	// Whoever took a code or token in a run that was interrupted has enrolled this
+	// device: its key alone gets the share.
+	used := errors.Is(err, problem.CodeUsed) && len(a.codes) > 0 || errors.Is(err, problem.TokenUsed) && len(a.tokens) > 0
+	if used {
+		a.codes, a.tokens = nil, nil
 	}
-	return false
+	return used
 }
 
-// explain puts what an authority said of a code in place of the "not enrolled"
+// explain puts what an authority said of a code or token in place of the "not enrolled"
 // that follows from it when the device key alone is tried.
 func explain(err, before error) error {
 	now, ok := errors.AsType[*dta.ApplyError](err)

@@ -27,6 +27,8 @@ var (
 	ErrNoKey = errors.New("no key for the present time")
 	// ErrDevice says that the device key is not the one that was enrolled.
 	ErrDevice = errors.New("not the device key that was enrolled")
+	// ErrNoToken says that no token was to be had, or none that can be shown.
+	ErrNoToken = errors.New("no token")
 	// ErrNotRegistered says that the wallet has no login of a name at a service.
 	ErrNotRegistered = errors.New("no login registered")
 	// ErrRegistered says that it has one already.

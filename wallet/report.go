@@ -27,7 +27,7 @@ const (
 	// Altered is an answer that its authority did not sign, or not for this
 	// request: whoever carried it may have made it.
 	Altered Outcome = "altered"
-	// Skipped is an authority for which there was no code.
+	// Skipped is an authority for which there was no code or token.
 	Skipped Outcome = "skipped"
 )
 
@@ -138,7 +138,7 @@ func outcomeOf(o dta.Outcome) Outcome {
 		return Lying
 	case refused:
 		return Refused
-	case errors.Is(o.Err, dta.ErrCode):
+	case errors.Is(o.Err, dta.ErrCode), errors.Is(o.Err, ErrNoToken):
 		return Skipped
 	case errors.Is(o.Err, dta.ErrReply):
 		return Altered
