@@ -1,6 +1,14 @@
 package idtls
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrBusy says that so many peers wait for their first verification that
+// another cannot join them. Nothing was found out about the peer, which may try
+// again; one that was verified before is not concerned.
+var ErrBusy = errors.New("too many peers wait to be verified for the first time")
 
 // Check names one step of the verification of a peer (spec/idtls.md "Checks").
 type Check string

@@ -2,7 +2,6 @@ package idtls
 
 import (
 	"crypto/sha256"
-	"runtime"
 	"sync"
 
 	"milagro.dev/ibs"
@@ -10,65 +9,89 @@ import (
 	"milagro.dev/keys"
 )
 
-// provedSize bounds the signatures remembered: 32 bytes and some each.
+// provedSize bounds what is remembered of a domain's signatures, and of its
+// familiar peers: 32 bytes and some each.
 const provedSize = 1 << 14
 
-// proved remembers which bindings of one domain have good signatures, so that a
-// peer that comes again costs no pairing. Two generations approximate the least
+// proved knows which bindings of one domain have good signatures, so that a peer
+// that comes again costs no pairing. Its zero value knows none.
+type proved struct {
+	signatures recent
+	familiar   recent // names and devices that had a good one
+	cold       cold
+}
+
+// verify returns nil iff signature is the name's of statement. An error wraps
+// ibs.ErrSignature, or ErrBusy: nothing was verified.
+func (p *proved) verify(master keys.Master, statement ibs.Statement, signature []byte) error {
+	key := sha256.Sum256(encoding.LP("milagro/v1 tls proved", statement.Message, signature))
+	if p.signatures.has(key) {
+		return nil
+	}
+	who := sha256.Sum256(encoding.LP("milagro/v1 tls familiar", []byte(statement.Name.String()), statement.Device[:]))
+	from := strangers
+	if p.familiar.has(who) {
+		from = familiars
+	}
+	j, err := p.cold.join(from, &job{key: key, who: who, statement: statement, signature: signature})
+	if err != nil {
+		return err
+	}
+	return p.await(master, j)
+}
+
+// settle keeps what a verification has shown: that a signature is good, which is
+// true whoever shows it. Failures are not kept; they only end a familiarity, so
+// that whoever abuses a name and device does it once.
+func (p *proved) settle(batch []*job) {
+	for _, j := range batch {
+		if j.err != nil {
+			p.familiar.drop(j.who)
+			continue
+		}
+		p.signatures.add(j.key)
+		p.familiar.add(j.who)
+	}
+}
+
+// recent is a bounded set of hashes. Two generations approximate the least
 // recently used: when the young one is full it becomes the old one, and what was
 // not asked for since is forgotten. Its zero value is empty.
-type proved struct {
-	once  sync.Once
-	slots chan struct{}
-
+type recent struct {
 	mu         sync.Mutex // of young and old
 	young, old map[[32]byte]struct{}
 }
 
-// verify returns nil iff signature is the name's of statement. At most as many
-// pairings run at once as there are processors, so that strangers who show bad
-// signatures slow down only those whose signatures nobody has seen yet.
-func (p *proved) verify(master keys.Master, statement ibs.Statement, signature []byte) error {
-	key := sha256.Sum256(encoding.LP("milagro/v1 tls proved", statement.Message, signature))
-	if p.has(key) {
-		return nil
-	}
-	p.once.Do(func() { p.slots = make(chan struct{}, runtime.GOMAXPROCS(0)) })
-	p.slots <- struct{}{}
-	defer func() { <-p.slots }()
-	if p.has(key) { // many connections of one new peer: the first has done the work
-		return nil
-	}
-	if err := ibs.Verify(master, statement, signature); err != nil {
-		return err
-	}
-	p.add(key)
-	return nil
-}
-
-func (p *proved) has(key [32]byte) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, ok := p.young[key]; ok {
+func (r *recent) has(key [32]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.young[key]; ok {
 		return true
 	}
-	_, ok := p.old[key]
+	_, ok := r.old[key]
 	if ok {
-		p.insert(key)
+		r.insert(key)
 	}
 	return ok
 }
 
-func (p *proved) add(key [32]byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.insert(key)
+func (r *recent) add(key [32]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.insert(key)
 }
 
-// insert needs p.mu.
-func (p *proved) insert(key [32]byte) {
-	if p.young == nil || len(p.young) >= provedSize/2 {
-		p.young, p.old = make(map[[32]byte]struct{}), p.young
+func (r *recent) drop(key [32]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.young, key)
+	delete(r.old, key)
+}
+
+// insert needs r.mu.
+func (r *recent) insert(key [32]byte) {
+	if r.young == nil || len(r.young) >= provedSize/2 {
+		r.young, r.old = make(map[[32]byte]struct{}), r.young
 	}
-	p.young[key] = struct{}{}
+	r.young[key] = struct{}{}
 }

@@ -16,7 +16,7 @@ func TestKnownPeersDoNotWaitForPairings(t *testing.T) {
 		known := stateOf(forgery{credential: a.member(t, "/known")}.leaf(t))
 		check(t, v.verify(known))
 		for range runtime.GOMAXPROCS(0) {
-			own.Domain.proved.slots <- struct{}{} // a stranger's bad signature under way
+			own.Domain.proved.cold.slots <- struct{}{} // a stranger's bad signature under way
 		}
 		check(t, v.verify(known))
 
@@ -29,7 +29,7 @@ func TestKnownPeersDoNotWaitForPairings(t *testing.T) {
 			t.Fatalf("a stranger did not wait for its turn: %v", err)
 		default:
 		}
-		<-own.Domain.proved.slots
+		<-own.Domain.proved.cold.slots
 		check(t, <-done)
 	})
 }
@@ -44,11 +44,11 @@ func TestOnlyGoodSignaturesAreRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(own.Domain.proved.young); n != 0 {
+	if n := len(own.Domain.proved.signatures.young); n != 0 {
 		t.Fatalf("%d bad signatures remembered", n)
 	}
 	check(t, v.verify(stateOf(forgery{credential: a.member(t, "/peer")}.leaf(t))))
-	if n := len(own.Domain.proved.young); n != 1 {
+	if n := len(own.Domain.proved.signatures.young); n != 1 {
 		t.Fatalf("%d good signatures remembered, not 1", n)
 	}
 }
@@ -56,7 +56,7 @@ func TestOnlyGoodSignaturesAreRemembered(t *testing.T) {
 // TestMemoryIsBounded fills the memory many times over; what is asked for
 // again and again stays.
 func TestMemoryIsBounded(t *testing.T) {
-	var p proved
+	var p recent
 	regular := [32]byte{31: 1}
 	p.add(regular)
 	for i := range uint64(4 * provedSize) {

@@ -1,8 +1,8 @@
 package main
 
 var channelMutants = []mutant{
-	{"does not verify the binding's signature", "R36", "idtls/proved.go", "if err := ibs.Verify(master, statement, signature); err != nil {", "if false {\n\t\tvar err error", "idtls", "TestEachCheckAlone"},
-	{"remembers bad signatures as good", "R36", "idtls/proved.go", "if err := ibs.Verify(master, statement, signature); err != nil {", "if err := ibs.Verify(master, statement, signature); err != nil {\n\t\tp.add(key)", "idtls", "TestOnlyGoodSignaturesAreRemembered"},
+	{"does not verify the binding's signature", "R36", "idtls/cold.go", "batch[0].err = ibs.Verify(master, statements[0], signatures[0])", "batch[0].err = nil", "idtls", "TestEachCheckAlone"},
+	{"remembers bad signatures as good", "R36", "idtls/proved.go", "\t\tif j.err != nil {", "\t\tif p.signatures.add(j.key); j.err != nil {", "idtls", "TestOnlyGoodSignaturesAreRemembered"},
 	{"lets a leaf show another name", "R36", "idtls/verify.go", "func (c *connection) checkName() error { return checkName(c.leaf, c.binding.name) }", "func (c *connection) checkName() error { return nil }", "idtls", "TestEachCheckAlone"},
 	{"takes a binding of any epoch", "R53", "idtls/verify.go", "if err := c.domain.Schedule.Accepts(c.binding.epoch, c.now); err != nil {", "if err := error(nil); err != nil {", "idtls", "TestEachCheckAlone"},
 	{"takes a binding of another domain", "R36", "idtls/verify.go", "if c.binding.domain != c.domain.ID {", "if false {", "idtls", "TestEachCheckAlone"},
