@@ -69,24 +69,80 @@ func newConfig(source Source, authorize Authorizer, peer usage, protocols []stri
 // that must be at the other end is the Authorizer's affair; the host in address
 // is only where to find it. A server that refuses this client says so after the
 // handshake (TLS 1.3 lets the client finish first): the first Read returns it.
+// The connection is watched (see Watch).
 func Dial(ctx context.Context, network, address string, source Source, authorize Authorizer) (*tls.Conn, error) {
 	config, err := ClientConfig(source, authorize)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
+	raw, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return conn.(*tls.Conn), nil
+	return join(ctx, raw, hostConfig(config, address), source)
+}
+
+// hostConfig returns a copy of config that tells the server the host of
+// address, for those that share a port among several.
+func hostConfig(config *tls.Config, address string) *tls.Config {
+	config = config.Clone()
+	if host, _, err := net.SplitHostPort(address); err == nil && config.ServerName == "" {
+		config.ServerName = host
+	}
+	return config
+}
+
+// join runs the client's handshake over raw, which it closes on error, and
+// watches the connection.
+func join(ctx context.Context, raw net.Conn, config *tls.Config, source Source) (*tls.Conn, error) {
+	conn := tls.Client(raw, config)
+	err := conn.HandshakeContext(ctx)
+	if err == nil {
+		_, err = Watch(conn, conn.ConnectionState(), source)
+	}
+	if err != nil {
+		_ = raw.Close() // the first error is the one to tell
+		return nil, err
+	}
+	return conn, nil
 }
 
 // Listen listens on address. Accept returns a *tls.Conn whose handshake runs
-// with its first Read or Write, or with HandshakeContext.
+// with its first Read or Write, or with HandshakeContext; from then on it is
+// watched (see Watch).
 func Listen(network, address string, source Source, authorize Authorizer) (net.Listener, error) {
 	config, err := ServerConfig(source, authorize)
 	if err != nil {
 		return nil, err
 	}
-	return tls.Listen(network, address, config)
+	inner, err := net.Listen(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &listener{Listener: inner, config: config, verifier: &verifier{source: source, authorize: authorize, role: asClient}}, nil
+}
+
+type listener struct {
+	net.Listener
+	config   *tls.Config
+	verifier *verifier
+}
+
+// Accept waits for a connection. Nobody tells when its handshake is complete,
+// so it is watched from the verification in it on: if the peer then does not
+// prove that it holds its leaf's key, the watch ends with the connection.
+func (l *listener) Accept() (net.Conn, error) {
+	raw, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	config := l.config.Clone()
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		c, err := l.verifier.admit(state)
+		if err == nil {
+			c.domain.watch(raw, c.binding.peer())
+		}
+		return err
+	}
+	return tls.Server(raw, config), nil
 }

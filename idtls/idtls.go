@@ -1,12 +1,9 @@
 package idtls
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-	"sync"
-
 	"crypto/tls"
+	"fmt"
+	"sync"
 
 	"milagro.dev/identity"
 	"milagro.dev/keys"
@@ -38,9 +35,10 @@ type Domain struct {
 	// handshakes, so it must neither block nor change anything. It may be nil.
 	Revoked func(Peer) bool
 
-	once   sync.Once
-	err    error
-	proved proved
+	once    sync.Once
+	err     error
+	proved  proved
+	watches watches
 }
 
 // check returns an error if d contradicts itself, which no verified document does.
@@ -89,42 +87,4 @@ type Peer struct {
 	Device identity.DeviceHash
 	Epoch  identity.Epoch
 	Domain identity.DomainID
-}
-
-// Authorizer returns nil iff the peer is welcome. It is the last check of a
-// handshake, after everything in the Peer was verified and before the peer has
-// proved that it holds the key of its leaf: it decides and does nothing else.
-// Its error is for the own log; the peer sees an alert.
-type Authorizer func(Peer) error
-
-// Exactly welcomes the peers with one of these names, and nobody if there are none.
-func Exactly(names ...identity.Name) Authorizer {
-	names = slices.Clone(names)
-	return func(p Peer) error {
-		if slices.Contains(names, p.Name) {
-			return nil
-		}
-		return fmt.Errorf("%v is not welcome here, only %s", p.Name, list(names))
-	}
-}
-
-// Member welcomes every peer whose name lies in the domain of this name.
-func Member(domain string) Authorizer {
-	return func(p Peer) error {
-		if p.Name.Domain() == domain {
-			return nil
-		}
-		return fmt.Errorf("%v is not welcome here, only names of %s", p.Name, domain)
-	}
-}
-
-func list(names []identity.Name) string {
-	if len(names) == 0 {
-		return "nobody"
-	}
-	texts := make([]string, len(names))
-	for i, n := range names {
-		texts[i] = n.String()
-	}
-	return strings.Join(texts, ", ")
 }

@@ -51,10 +51,11 @@ func judgeVector(t *testing.T, v spec.Case) (Check, error) {
 	t.Helper()
 	master, err := keys.ParseMaster(spectest.Bytes(t, v["master"]))
 	check(t, err)
-	c := &connection{content: spectest.Bytes(t, v["binding"]), domain: &Domain{Suites: []uint8{SuiteIdentityKey}}}
+	c := &connection{content: spectest.Bytes(t, v["binding"]), verifier: new(verifier), own: &Domain{Suites: []uint8{SuiteIdentityKey}}}
 	if err := c.checkBinding(); err != nil {
 		return CheckBinding, err
 	}
+	c.own.ID = c.binding.domain
 	if err := c.checkSuite(); err != nil {
 		return CheckSuite, err
 	}

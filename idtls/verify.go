@@ -26,7 +26,9 @@ type verifier struct {
 type connection struct {
 	*verifier
 	state   *tls.ConnectionState
-	domain  *Domain
+	own     *Domain
+	domain  *Domain // the peer's, from checkSuite on; nil if it is unknown
+	realm   realm
 	now     uint64
 	leaf    *x509.Certificate
 	content []byte
@@ -44,12 +46,18 @@ type step struct {
 // holds the leaf's key: so nothing here may change anything, except to remember
 // that a signature is good, which is true whoever shows it.
 func (v *verifier) verify(state tls.ConnectionState) error {
+	_, err := v.admit(state)
+	return err
+}
+
+// admit is verify and returns what it found out.
+func (v *verifier) admit(state tls.ConnectionState) (*connection, error) {
 	own, err := credential(v.source)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c := &connection{verifier: v, state: &state, domain: own.Domain, now: unixNow()}
-	return c.run([]step{
+	c := &connection{verifier: v, state: &state, own: own.Domain, now: unixNow()}
+	return c, c.run([]step{
 		{CheckVersion, (*connection).checkVersion},
 		{CheckCertificate, (*connection).checkCertificate},
 		{CheckKey, (*connection).checkKey},
@@ -155,8 +163,12 @@ func (c *connection) checkBinding() (err error) {
 	return err
 }
 
+// checkSuite asks the document of the peer's domain. If that is unknown, no
+// document says anything and checkDomain refuses the peer.
 func (c *connection) checkSuite() error {
-	if s := c.binding.suite; s != SuiteIdentityKey || !slices.Contains(c.domain.Suites, s) {
+	c.realm = realmOf(c.source, c.own, c.binding.domain)
+	c.domain = c.realm.domain
+	if s := c.binding.suite; s != SuiteIdentityKey || c.domain != nil && !slices.Contains(c.domain.Suites, s) {
 		return fmt.Errorf("suite %d is unknown or not allowed by the domain document", s)
 	}
 	return nil
@@ -167,23 +179,23 @@ func (c *connection) checkProfile() error { return checkProfile(c.leaf, c.bindin
 func (c *connection) checkName() error { return checkName(c.leaf, c.binding.name) }
 
 func (c *connection) checkDomain() error {
-	if c.binding.domain != c.domain.ID {
-		return fmt.Errorf("domain %v is not the pinned %v", c.binding.domain, c.domain.ID)
+	if c.domain == nil {
+		return fmt.Errorf("domain %v is not the pinned %v, nor one federated with it", c.binding.domain, c.own.ID)
 	}
-	if c.binding.name.Domain() != c.domain.Name {
-		return fmt.Errorf("%v does not lie in %s", c.binding.name, c.domain.Name)
-	}
-	return nil
+	return c.realm.vouches(c.binding.name)
 }
 
-func (c *connection) checkEpoch() error {
-	if err := c.domain.Schedule.Accepts(c.binding.epoch, c.now); err != nil {
+func (c *connection) checkEpoch() error { return c.domain.accepts(c.binding.epoch, c.now) }
+
+// accepts returns nil iff a peer with a key of epoch e is accepted now.
+func (d *Domain) accepts(e identity.Epoch, now uint64) error {
+	if err := d.Schedule.Accepts(e, now); err != nil {
 		return fmt.Errorf("%w: the peer must renew, or a clock is wrong", err)
 	}
-	if c.domain.Watermark == nil {
+	if d.Watermark == nil {
 		return nil
 	}
-	return c.domain.Watermark.Admit(c.binding.epoch)
+	return d.Watermark.Admit(e)
 }
 
 func (c *connection) checkTime() error {
@@ -204,8 +216,11 @@ func (c *connection) checkUsage() error {
 	return nil
 }
 
-func (c *connection) checkRevocation() error {
-	if c.domain.Revoked != nil && c.domain.Revoked(c.binding.peer()) {
+func (c *connection) checkRevocation() error { return c.domain.revoked(c.binding.peer()) }
+
+// revoked returns an error iff the deny list names p.
+func (d *Domain) revoked(p Peer) error {
+	if d.Revoked != nil && d.Revoked(p) {
 		return errors.New("the peer is revoked")
 	}
 	return nil
