@@ -20,21 +20,22 @@ import (
 
 // pages makes each file of vectors; a page's author adds a line.
 var pages = map[string]func() (*spec.Page, error){
-	"encoding": encodingPage,
-	"groups":   groupsPage,
-	"names":    namesPage,
-	"devices":  devicesPage,
-	"domains":  domainsPage,
-	"epochs":   epochsPage,
-	"points":   pointsPage,
-	"shares":   sharesPage,
-	"proofs":   proofsPage,
-	"ibs":      ibsPage,
-	"ceremony": ceremonyPage,
-	"document": documentPage,
-	"issuance": issuancePage,
-	"idtls":    idtlsPage,
-	"mpin":     mpinPage,
+	"encoding":    encodingPage,
+	"groups":      groupsPage,
+	"names":       namesPage,
+	"devices":     devicesPage,
+	"domains":     domainsPage,
+	"epochs":      epochsPage,
+	"points":      pointsPage,
+	"shares":      sharesPage,
+	"proofs":      proofsPage,
+	"ibs":         ibsPage,
+	"ceremony":    ceremonyPage,
+	"document":    documentPage,
+	"revocations": revocationsPage,
+	"issuance":    issuancePage,
+	"idtls":       idtlsPage,
+	"mpin":        mpinPage,
 }
 
 func main() {
