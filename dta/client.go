@@ -88,29 +88,38 @@ func (c *Client) call(ctx context.Context, method, url string, body []byte, out 
 }
 
 func (c *Client) do(req *http.Request, out any) error {
+	b, err := c.answer(req, maxAnswer)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("%s: answer is not the JSON it should be: %w", req.URL.Host, err)
+	}
+	return nil
+}
+
+// answer makes a request and returns the body of its answer, at most max bytes.
+func (c *Client) answer(req *http.Request, max int64) ([]byte, error) {
 	client := c.HTTP
 	if client == nil {
 		client = http.DefaultClient
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return err // names method and URL
+		return nil, err // names method and URL
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return refusal(req.URL.Host, resp)
+		return nil, refusal(req.URL.Host, resp)
 	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	b, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
 	if err != nil {
-		return fmt.Errorf("%s: %w", req.URL.Host, err)
+		return nil, fmt.Errorf("%s: %w", req.URL.Host, err)
 	}
-	if len(b) > maxAnswer {
-		return fmt.Errorf("%s: answer is longer than %d bytes", req.URL.Host, maxAnswer)
+	if int64(len(b)) > max {
+		return nil, fmt.Errorf("%s: answer is longer than %d bytes", req.URL.Host, max)
 	}
-	if err := json.Unmarshal(b, out); err != nil {
-		return fmt.Errorf("%s: answer is not the JSON it should be: %w", req.URL.Host, err)
-	}
-	return nil
+	return b, nil
 }
 
 // refusal returns the problem that resp carries, under the authority's host.
