@@ -32,6 +32,7 @@ type Authority struct {
 	issuer     *issuer
 	registrar  *registrar
 	logins     *logins
+	lists      *revocations
 	operators  *operators
 	collector  *collector
 	clock      func() time.Time
@@ -46,6 +47,9 @@ type Authority struct {
 func Open(ctx context.Context, cfg Config) (*Authority, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Limits.check(); err != nil {
+		return nil, fmt.Errorf("open authority: %w", err)
+	}
+	if err := CheckTokenRoots(cfg.TokenRoots); err != nil {
 		return nil, fmt.Errorf("open authority: %w", err)
 	}
 	if err := checkPrivate(cfg.Dir); err != nil {
@@ -63,6 +67,9 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 	if err := a.documents.reload(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open authority: %w", err), db.Close())
 	}
+	if served, err := a.documents.published(); err == nil {
+		a.issuer.roots.warn(served.Document)
+	}
 	return a, nil
 }
 
@@ -72,9 +79,11 @@ func assemble(cfg Config, me *self, st *state) *Authority {
 	a.counters = newCounters(a.metrics)
 	a.documents = &documents{self: me, state: st, vault: v, clock: cfg.Clock, log: cfg.Logger, changed: make(chan struct{}, 1)}
 	a.ceremonies = newCeremonies(a.documents, cfg)
-	a.issuer = &issuer{self: me, state: st, documents: a.documents, limits: cfg.Limits, clock: cfg.Clock, log: cfg.Logger, counters: a.counters}
+	a.issuer = &issuer{self: me, state: st, documents: a.documents, limits: cfg.Limits, clock: cfg.Clock, log: cfg.Logger, counters: a.counters,
+		roots: newRoots(cfg.TokenRoots, me.card.URL, cfg)}
 	a.registrar = &registrar{state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger}
 	a.logins = &logins{self: me, state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger, counters: a.counters}
+	a.lists = &revocations{self: me, state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger}
 	a.operators = &operators{self: me, state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger}
 	a.collector = &collector{documents: a.documents, client: &dta.Client{HTTP: cfg.Peers}, log: cfg.Logger}
 	a.registerGauges()

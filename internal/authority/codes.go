@@ -97,7 +97,7 @@ func (r *registrar) revoke(ctx context.Context, name identity.Name, device *iden
 	if device != nil {
 		which = device[:]
 	}
-	revoked, err := r.state.revoke(ctx, name, which)
+	revoked, err := r.state.revoke(ctx, name, which, r.clock())
 	if err != nil {
 		return Revoked{}, unavailable(problem.Unavailable, err)
 	}

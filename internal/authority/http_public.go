@@ -23,6 +23,7 @@ func (a *Authority) Public() http.Handler {
 	a.routeDomain(mux)
 	a.routeCeremony(mux)
 	a.routeLogin(mux)
+	a.routeRevocations(mux)
 	mux.Handle("GET /healthz", telemetry.Alive())
 	mux.Handle("GET /readyz", telemetry.Ready(a.checks()...))
 	mux.Handle("GET /metrics", a.metrics.Handler())

@@ -94,22 +94,29 @@ func (s *state) addCodes(ctx context.Context, codes []pending, now time.Time) er
 	})
 }
 
-// revoke ends the enrolments of a name, of one device or of all; without a
-// device it also voids the codes that nobody has used.
-func (s *state) revoke(ctx context.Context, name identity.Name, device []byte) (r Revoked, err error) {
+// revoke ends the enrolments of a name, of one device or of all, and enters them
+// into the signed list; without a device it also voids the codes that nobody has used.
+func (s *state) revoke(ctx context.Context, name identity.Name, device []byte, now time.Time) (r Revoked, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		if len(device) > 0 {
-			r.Enrolments, err = execCount(ctx, tx, "UPDATE enrolments SET revoked = TRUE WHERE name = ? AND device = ? AND NOT revoked",
-				name.String(), device)
+		if r, err = endEnrolments(ctx, tx, name, device); err != nil {
 			return err
 		}
-		r.Enrolments, err = execCount(ctx, tx, "UPDATE enrolments SET revoked = TRUE WHERE name = ? AND NOT revoked", name.String())
-		if err != nil {
-			return err
-		}
-		r.Codes, err = execCount(ctx, tx, "DELETE FROM codes WHERE name = ? AND NOT used", name.String())
-		return err
+		return listRevoked(ctx, tx, name, device, now)
 	})
+	return r, err
+}
+
+func endEnrolments(ctx context.Context, tx *sql.Tx, name identity.Name, device []byte) (r Revoked, err error) {
+	if len(device) > 0 {
+		r.Enrolments, err = execCount(ctx, tx, "UPDATE enrolments SET revoked = TRUE WHERE name = ? AND device = ? AND NOT revoked",
+			name.String(), device)
+		return r, err
+	}
+	r.Enrolments, err = execCount(ctx, tx, "UPDATE enrolments SET revoked = TRUE WHERE name = ? AND NOT revoked", name.String())
+	if err != nil {
+		return r, err
+	}
+	r.Codes, err = execCount(ctx, tx, "DELETE FROM codes WHERE name = ? AND NOT used", name.String())
 	return r, err
 }
 

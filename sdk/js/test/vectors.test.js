@@ -10,7 +10,7 @@ import { proveWith } from '../src/shares.js';
 import { DIR, runFile, same } from '../testing/vectors.js';
 
 // Of pages that this package does not implement.
-const OTHER_PAGES = ['ceremony.json', 'idtls.json'];
+const OTHER_PAGES = ['ceremony.json', 'idtls.json', 'revocations.json'];
 
 // Run by tests of their own.
 const OWN_TESTS = ['document.json', 'issuance.json', 'mpin.json'];
