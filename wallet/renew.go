@@ -159,7 +159,8 @@ func (w *Wallet) refreshDaily(ctx context.Context, d *domain) *domain {
 // Keep renews the keys of a name for as long as ctx lives: in the last quarter
 // of each epoch it fetches the keys of the next, and tries again, more and more
 // patiently, until it has them. It returns the cause of ctx's end, or at once an
-// error that wraps ErrNotEnrolled or ErrNotPinned. What goes wrong between is logged.
+// error that wraps ErrNotEnrolled or ErrNotPinned. What happens between is told to
+// Config.Renewed, or logged.
 func (w *Wallet) Keep(ctx context.Context, n identity.Name) error {
 	failures := 0
 	for {
@@ -170,7 +171,7 @@ func (w *Wallet) Keep(ctx context.Context, n identity.Name) error {
 		pause := lookEvery
 		switch {
 		case err != nil:
-			w.log.Error("keys not renewed", "name", n, "error", err)
+			w.renewed(Renewal{Name: n, Err: err, Again: pause})
 		case next.wait > 0:
 			pause = min(pause, next.wait)
 		default:
@@ -191,16 +192,35 @@ func (w *Wallet) attempt(ctx context.Context, n identity.Name, p plan, failures 
 	defer cancel()
 	report, err := w.renew(limited, n, due)
 	if err == nil {
-		for _, k := range report.Keys {
-			w.log.Info("key renewed", "name", n, "purpose", k.Purpose, "epoch", k.Epoch.String())
-		}
+		w.renewed(Renewal{Name: n, Report: report, Again: renewPause})
 		return renewPause, 0
 	}
 	pause := backoff(p.length, failures)
 	if ctx.Err() == nil {
-		w.log.Error("keys not renewed", "name", n, "error", err, "again in", pause.String())
+		w.renewed(Renewal{Name: n, Report: report, Err: err, Again: pause})
 	}
 	return pause, failures + 1
+}
+
+// Renewal is what came of one try of Keep to renew what is due of a name.
+type Renewal struct {
+	Name identity.Name
+	// Report is nil if nobody could be asked.
+	Report *Report
+	// Err is nil if all that was due is in the wallet.
+	Err error
+	// Again is how long Keep waits before it looks again.
+	Again time.Duration
+}
+
+func (w *Wallet) logRenewal(r Renewal) {
+	if r.Err != nil {
+		w.log.Error("keys not renewed", "name", r.Name, "error", r.Err, "again in", r.Again.String())
+		return
+	}
+	for _, k := range r.Report.Keys {
+		w.log.Info("key renewed", "name", r.Name, "purpose", k.Purpose, "epoch", k.Epoch.String())
+	}
 }
 
 // plan is what Keep has to do next.

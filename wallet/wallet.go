@@ -37,6 +37,9 @@ type Config struct {
 	// Logger gets what nobody waits for an answer to: renewals by Keep, and
 	// troubles that did not stop a Source. Nil stands for none.
 	Logger *slog.Logger
+	// Renewed, if not nil, is told in place of Logger what came of each try of Keep. It
+	// is called by many goroutines and is quick.
+	Renewed func(Renewal)
 }
 
 // Wallet is an open wallet. Its methods may be called by many goroutines, and
@@ -49,6 +52,7 @@ type Wallet struct {
 	client    *dta.Client
 	clock     func() time.Time
 	log       *slog.Logger
+	renewed   func(Renewal)
 	params    mpin.Params // of new tokens
 
 	mu      sync.Mutex // of domains
@@ -68,9 +72,12 @@ func open(c Config, d disk) (*Wallet, error) {
 		return nil, err
 	}
 	w := &Wallet{dir: dir, disk: d, deviceKey: c.DeviceKey, loginKey: c.LoginKey, clock: c.Clock, params: mpin.DefaultParams(), domains: map[string]*domain{},
-		client: cmp.Or(c.Client, new(dta.Client)), log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
+		client: cmp.Or(c.Client, new(dta.Client)), log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler)), renewed: c.Renewed}
 	if w.clock == nil {
 		w.clock = time.Now
+	}
+	if w.renewed == nil {
+		w.renewed = w.logRenewal
 	}
 	if err := w.makeDirs(); err != nil {
 		return nil, err
