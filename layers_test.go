@@ -24,7 +24,7 @@ var rows = map[string]int{
 
 	"internal/authority": 6, "internal/login": 6,
 
-	"wallet": 5, "internal/ceremony": 5,
+	"wallet": 5, "internal/ceremony": 5, "internal/bridge": 5,
 
 	"dta": 4, "idtls": 4,
 
@@ -88,6 +88,21 @@ func TestOnlyPairingImportsACurveLibrary(t *testing.T) {
 		for _, path := range imports {
 			foreign := slices.ContainsFunc(curves, func(c string) bool { return strings.HasPrefix(path, c) })
 			if foreign && pkg != "internal/pairing" && pkg != "bench" {
+				t.Errorf("%s imports %s", pkg, path)
+			}
+		}
+	}
+}
+
+// local are the libraries of the Workload API, which internal/bridge alone may
+// import (doc/adr/0006-grpc-for-the-workload-api-only.md).
+var local = []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/spiffe/go-spiffe"}
+
+func TestOnlyTheBridgeImportsGRPC(t *testing.T) {
+	for pkg, imports := range importsByPackage(t) {
+		for _, path := range imports {
+			foreign := slices.ContainsFunc(local, func(l string) bool { return strings.HasPrefix(path, l) })
+			if foreign && pkg != "internal/bridge" && pkg != "bench" {
 				t.Errorf("%s imports %s", pkg, path)
 			}
 		}

@@ -1,0 +1,5 @@
+package bridge
+
+const otherUser = "MILAGRO_TEST_OTHER_USER"
+
+func actAsOtherUser(socket string) int { return 1 }
