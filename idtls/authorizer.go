@@ -1,7 +1,6 @@
 package idtls
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,21 +53,24 @@ func Matching(patterns ...identity.Pattern) Authorizer {
 func AnyOf(authorizers ...Authorizer) Authorizer {
 	authorizers = slices.Clone(authorizers)
 	return func(p Peer) error {
-		var errs []error
+		var refused error
 		for _, authorize := range authorizers {
 			if authorize == nil {
 				continue
 			}
-			err := authorize(p)
-			if err == nil {
+			switch err := authorize(p); {
+			case err == nil:
 				return nil
+			case refused == nil:
+				refused = err
+			default:
+				refused = fmt.Errorf("%w; %w", refused, err)
 			}
-			errs = append(errs, err)
 		}
-		if len(errs) == 0 {
+		if refused == nil {
 			return fmt.Errorf("%v is not welcome here, only nobody", p.Name)
 		}
-		return errors.Join(errs...)
+		return refused
 	}
 }
 

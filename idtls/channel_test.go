@@ -222,25 +222,3 @@ func TestSourceErrorsComeThrough(t *testing.T) {
 		t.Fatal("a key that does not exist is bad")
 	}
 }
-
-func TestAuthorizers(t *testing.T) {
-	web := Peer{Name: parseName(t, "spiffe://example.org/web")}
-	other := Peer{Name: parseName(t, "spiffe://example.org.evil/web")}
-	for _, x := range []struct {
-		name      string
-		authorize Authorizer
-		peer      Peer
-		welcome   bool
-	}{
-		{"the name", Exactly(other.Name, web.Name), web, true},
-		{"another name", Exactly(web.Name), other, false},
-		{"no names", Exactly(), web, false},
-		{"the domain", Member("example.org"), web, true},
-		{"a longer domain", Member("example.org"), other, false},
-		{"a parent domain", Member("org"), web, false},
-	} {
-		if err := x.authorize(x.peer); (err == nil) != x.welcome {
-			t.Errorf("%s: %v", x.name, err)
-		}
-	}
-}

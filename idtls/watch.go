@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,7 @@ const sweepInterval = time.Second
 // a socket's end is noticed. Dial, Listen, Transport and Server watch by
 // themselves.
 //
-// Of a *tls.Conn the connection below is closed, without a TLS close: nothing
+// Of a *tls.Conn the connection below is cut off, TCP with a reset: nothing
 // waits for a peer that does not read, and neither end takes it for the end of
 // what was to be said. Own reads and writes then fail with net.ErrClosed.
 //
@@ -157,8 +158,17 @@ func (w *watched) done(d *Domain, now uint64) bool {
 		return false
 	}
 	w.stop()
-	go func() { _ = w.conn.Close() }() // nobody is left to be told
+	go w.cut()
 	return true
+}
+
+// cut resets a TCP connection: crypto/tls would report its plain end as io.EOF,
+// as if the peer had said all.
+func (w *watched) cut() {
+	if tcp, ok := w.conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = w.conn.Close() // nobody is left to be told
 }
 
 // closed reports whether the socket is closed at this end.
