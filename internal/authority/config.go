@@ -25,6 +25,8 @@ type Config struct {
 	Peers *http.Client
 	// Limits bound how often anybody may try; a zero Rate is that of DefaultLimits.
 	Limits Limits
+	// TokenRoots are the issuers whose JWTs enrol; none unless given.
+	TokenRoots []TokenRoot
 }
 
 // Limits bound how often something may happen before the answer is 429. They

@@ -28,6 +28,7 @@ type issuer struct {
 	clock     func() time.Time
 	log       *slog.Logger
 	counters  *counters
+	roots     *roots
 }
 
 // claim is a request on its way through the steps.
@@ -40,6 +41,7 @@ type claim struct {
 	basis   string              // what entitles to the key: basisRenewal unless there is evidence
 	code    [32]byte            // hash of the one-time code, where that is the basis
 	old     identity.DeviceHash // the device to be replaced, where that is the basis
+	bearer  *bearer             // whom a token names, where that is the basis
 	charged *tally
 }
 
@@ -74,7 +76,7 @@ func (i *issuer) issue(ctx context.Context, sealed []byte, from netip.Addr) ([]b
 		return nil, unavailable(problem.LogUnavailable, err)
 	}
 	i.counters.issued.WithLabelValues(string(c.Key.Purpose), c.basis).Inc()
-	i.log.Info("issued", "purpose", string(c.Key.Purpose), "service", domain.called(serviceBytes(c.Key.Service)),
+	i.log.With(c.bearer.attributes()...).Info("issued", "purpose", string(c.Key.Purpose), "service", domain.called(serviceBytes(c.Key.Service)),
 		"name", c.Key.Name.String(), "epoch", c.Key.Epoch.String(), "basis", c.basis, "request", hexOf(c.hash))
 	return reply, nil
 }
@@ -221,6 +223,9 @@ func (i *issuer) evident(ctx context.Context, domain *served, c *claim) error {
 	kind, err := dta.EvidenceKind(c.Evidence)
 	if err == nil && kind == basisSuccession && c.Key.Purpose == identity.MPin {
 		return i.succeeds(ctx, domain, c)
+	}
+	if err == nil && kind == basisToken && c.Key.Purpose != identity.MPin {
+		return i.tokened(ctx, domain, c)
 	}
 	return i.coded(ctx, domain, c)
 }

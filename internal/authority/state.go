@@ -75,6 +75,9 @@ func (s *state) expire(ctx context.Context, now time.Time) error {
 		if _, err := exec(ctx, tx, "DELETE FROM replies WHERE made < ?", micros(now.Add(-replyLife))); err != nil {
 			return err
 		}
+		if err := forgetTokens(ctx, tx, now); err != nil {
+			return err
+		}
 		_, err := exec(ctx, tx, "DELETE FROM rates WHERE ends < ?", micros(now))
 		return err
 	})

@@ -15,6 +15,7 @@ const (
 	basisCode       = "code"
 	basisRenewal    = "renewal"
 	basisSuccession = "succession"
+	basisToken      = "jwt"
 )
 
 // standing is what the authority holds about a device under a name.
@@ -146,11 +147,14 @@ func (i issuance) entitle(ctx context.Context, tx *sql.Tx) error {
 	return e.enrol(ctx, tx, i.now)
 }
 
-// spend takes what the evidence shows: the code, which is used, or the right of the
-// old device, which must still be one.
+// spend takes what the evidence shows: the code or token, which is used, or the
+// right of the old device, which must still be one.
 func (i issuance) spend(ctx context.Context, tx *sql.Tx) error {
-	if i.basis == basisSuccession {
+	switch i.basis {
+	case basisSuccession:
 		return mayBeReplaced(ctx, tx, i.replaced())
+	case basisToken:
+		return consumeToken(ctx, tx, i.bearer)
 	}
 	return consumeCode(ctx, tx, i.code, i.Key, i.now)
 }

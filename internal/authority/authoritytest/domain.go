@@ -3,7 +3,6 @@ package authoritytest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -27,6 +26,10 @@ type Config struct {
 	Clock       func() time.Time            // time.Now
 	Limits      authority.Limits            // authority.DefaultLimits
 	Logger      *slog.Logger                // none
+	Flags       []string                    // of the domain document
+	// TokenRoots returns the issuers whose tokens the authority with this index takes;
+	// nil for none.
+	TokenRoots func(index uint32) []authority.TokenRoot
 }
 
 // Domain is a running trust domain.
@@ -77,14 +80,15 @@ func Prepare(ctx context.Context, cfg Config) (*Domain, error) {
 	d := &Domain{config: cfg.withDefaults()}
 	var cards []*dkg.Card
 	for i := range d.config.Authorities {
-		m, err := newMember(ctx, fmt.Sprintf("operator %d", i+1), d.config)
+		m, err := newMember(ctx, uint32(i+1), d.config)
 		if err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
 		d.Members = append(d.Members, m)
 		cards = append(cards, m.Card)
 	}
-	terms := dkg.Terms{Kind: dkg.Public, Domain: d.config.Domain, Threshold: uint32(d.config.Threshold), Cards: cards}
+	terms := dkg.Terms{Kind: dkg.Public, Domain: d.config.Domain, Threshold: uint32(d.config.Threshold), Cards: cards,
+		Flags: d.config.Flags}
 	for _, p := range slices.Sorted(maps.Keys(d.config.Epochs)) {
 		terms.Schedules = append(terms.Schedules, dkg.Schedule{Purpose: p, Length: d.config.Epochs[p]})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +24,7 @@ type Member struct {
 	// Authority is open while the member runs.
 	Authority *authority.Authority
 
+	index     uint32
 	config    Config
 	address   string
 	protector custody.Protector
@@ -32,13 +34,13 @@ type Member struct {
 }
 
 // newMember makes an authority and starts it.
-func newMember(ctx context.Context, name string, cfg Config) (*Member, error) {
+func newMember(ctx context.Context, index uint32, cfg Config) (*Member, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{config: cfg, address: listener.Addr().String()}
-	if err := m.initialise(ctx, name); err != nil {
+	m := &Member{index: index, config: cfg, address: listener.Addr().String()}
+	if err := m.initialise(ctx, fmt.Sprintf("operator %d", index)); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return m, m.serve(ctx, listener)
@@ -75,8 +77,11 @@ func (m *Member) Start(ctx context.Context) error {
 }
 
 func (m *Member) serve(ctx context.Context, public net.Listener) error {
-	opened, err := authority.Open(ctx, authority.Config{Dir: m.Dir, Protector: m.protector, Clock: m.config.Clock,
-		Limits: m.config.Limits, Logger: m.config.Logger})
+	cfg := authority.Config{Dir: m.Dir, Protector: m.protector, Clock: m.config.Clock, Limits: m.config.Limits, Logger: m.config.Logger}
+	if m.config.TokenRoots != nil {
+		cfg.TokenRoots = m.config.TokenRoots(m.index)
+	}
+	opened, err := authority.Open(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
