@@ -24,6 +24,7 @@ type serveSettings struct {
 	KeyFile        string      `toml:"key_file"`
 	LogLevel       slog.Level  `toml:"log_level"`
 	Limits         limitConfig `toml:"limits"`
+	JWT            []jwtConfig `toml:"jwt"`
 }
 
 // limitConfig are the counts of authority.Limits; 0 keeps the default.
@@ -43,7 +44,9 @@ sealed end to end: put it behind whatever terminates TLS for you.
 
 Settings come from a TOML file (listen, passphrase_file, key_file, log_level,
 [limits] strangers_per_minute, enrolments_per_day, renewals_per_minute), from the
-environment (MILAGRO_DTA_LISTEN, …), then from flags; the later wins.`,
+environment (MILAGRO_DTA_LISTEN, …), then from flags; the later wins. Sections
+[[jwt]] of the file name issuers whose tokens enrol services with no code typed by
+anybody: name, issuer, jwks, binding, name_template, allow and more.`,
 	}
 	flags := cmd.Flags()
 	flags.String("listen", "", "address to serve on (default 127.0.0.1:7400)")
@@ -74,6 +77,9 @@ func loadServeSettings(cmd *cobra.Command, path string) (serveSettings, error) {
 	s := serveSettings{Listen: "127.0.0.1:7400"}
 	if path != "" {
 		if err := config.Load(path, &s); err != nil {
+			return s, err
+		}
+		if err := s.checkJWT(path); err != nil {
 			return s, err
 		}
 	}
@@ -112,6 +118,11 @@ func checkServe(cmd *cobra.Command, dir string, s serveSettings) error {
 	if err != nil {
 		return err
 	}
+	for _, root := range s.tokenRoots() {
+		if err := root.CheckKeys(); err != nil {
+			return fmt.Errorf("keys of %s: %w", root.Name, err)
+		}
+	}
 	fmt.Fprintf(cmd.OutOrStdout(), "good: %s (%s) would serve on %s\n", card.Name, card.URL, s.Listen)
 	return nil
 }
@@ -126,7 +137,8 @@ func serve(ctx context.Context, dir string, s serveSettings, stderr io.Writer) e
 		return err
 	}
 	log := telemetry.NewLogger(stderr, s.LogLevel)
-	a, err := authority.Open(ctx, authority.Config{Dir: dir, Protector: protector, Logger: log, Limits: s.limits()})
+	a, err := authority.Open(ctx, authority.Config{Dir: dir, Protector: protector, Logger: log, Limits: s.limits(),
+		TokenRoots: s.tokenRoots()})
 	if err != nil {
 		return withHint(err, "'milagro dta init' makes an authority's directory")
 	}

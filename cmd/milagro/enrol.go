@@ -17,14 +17,20 @@ import (
 func enrolCommand() *cobra.Command {
 	cmd := addWallet(addJSON(&cobra.Command{
 		Use: "enrol NAME", Short: "get the first key of a name", Args: exactly("NAME"),
-		Example: "  milagro enrol spiffe://example.org/web --codes alpha.csv --codes beta.csv --codes gamma.csv",
+		Example: "  milagro enrol spiffe://example.org/web --codes alpha.csv --codes beta.csv --codes gamma.csv\n" +
+			"  milagro enrol spiffe://example.org/ns/shop/sa/web --token 1=/var/run/alpha/token --token 2=/var/run/beta/token",
 		Long: `Make a device key for a name and get the name's first key, with a one-time code of
 each authority. Codes come in files, never on the command line: those that 'milagro
 dta register --out' wrote, or plain ones with a code a line; '-' is stdin. Run it
-again with the same codes if it was interrupted.`,
+again with the same codes if it was interrupted.
+
+Where the authorities trust the platform that runs a service, its tokens (JWTs) stand
+in for codes: --token shows a file to the authority with that index, --token-command
+runs a command for each, which prints a token for the audience in MILAGRO_AUDIENCE.`,
 	}))
 	purpose := cmd.Flags().String("purpose", string(identity.Channel), "channel or decrypt")
-	files := cmd.Flags().StringArray("codes", nil, "file with one-time codes; may be given for each authority (required)")
+	var e evidence
+	e.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, err := identity.ParseName(args[0])
 		if err != nil {
@@ -34,21 +40,68 @@ again with the same codes if it was interrupted.`,
 		if err != nil {
 			return usagef(cmd, "--purpose: %w", err)
 		}
-		if len(*files) == 0 {
-			return usagef(cmd, "%s: --codes is required", cmd.CommandPath())
-		}
-		codes, err := readCodes(cmd.InOrStdin(), *files, name, p)
-		if err != nil {
+		if err := e.check(cmd); err != nil {
 			return err
 		}
-		w, err := openWallet(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := w.Enrol(cmd.Context(), name, p, codes)
+		r, err := e.enrol(cmd, name, p)
 		return errors.Join(showReport(cmd, r), pinFirst(err))
 	}
 	return cmd
+}
+
+// evidence is what 'enrol' shows to the authorities: one kind of three.
+type evidence struct {
+	codes   []string // files
+	tokens  []string // INDEX=FILE
+	command string
+	files   map[uint32]string // of tokens, by authority
+}
+
+func (e *evidence) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&e.codes, "codes", nil, "file with one-time codes; may be given for each authority")
+	f.StringArrayVar(&e.tokens, "token", nil, "INDEX=FILE: file with a token for the authority with this index; may be given for each")
+	f.StringVar(&e.command, "token-command", "", "shell command that prints a token for MILAGRO_AUDIENCE, the audience at authority MILAGRO_AUTHORITY")
+}
+
+// check refuses flags that do not go together.
+func (e *evidence) check(cmd *cobra.Command) (err error) {
+	kinds := 0
+	for _, given := range []bool{len(e.codes) > 0, len(e.tokens) > 0, e.command != ""} {
+		if given {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return usagef(cmd, "%s: one of --codes, --token and --token-command is required", cmd.CommandPath())
+	}
+	if e.files, err = tokenFiles(e.tokens); err != nil {
+		return usagef(cmd, "--token: %w", err)
+	}
+	return nil
+}
+
+func (e *evidence) enrol(cmd *cobra.Command, name identity.Name, p identity.Purpose) (*wallet.Report, error) {
+	if len(e.codes) > 0 {
+		codes, err := readCodes(cmd.InOrStdin(), e.codes, name, p)
+		if err != nil {
+			return nil, err
+		}
+		w, err := openWallet(cmd)
+		if err != nil {
+			return nil, err
+		}
+		return w.Enrol(cmd.Context(), name, p, codes)
+	}
+	w, err := openWallet(cmd)
+	if err != nil {
+		return nil, err
+	}
+	tokens := tokensFrom(e.files)
+	if e.command != "" {
+		tokens = tokensBy(e.command)
+	}
+	return w.EnrolToken(cmd.Context(), name, p, tokens)
 }
 
 // readCodes reads the codes for a name and purpose from files of either form.

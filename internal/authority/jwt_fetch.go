@@ -56,3 +56,19 @@ func bounded(place string, r io.Reader) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// CheckKeys reads the keys where they are in a file, and says what is wrong with it.
+// Where they are behind a URL it does nothing: an issuer may be down.
+func (r TokenRoot) CheckKeys() error {
+	if !filepath.IsAbs(r.Keys) {
+		return nil
+	}
+	b, err := readKeySet(r.Keys)
+	if err != nil {
+		return err
+	}
+	if _, err := parseKeySet(b); err != nil {
+		return fmt.Errorf("%s: %w", r.Keys, err)
+	}
+	return nil
+}

@@ -290,8 +290,10 @@ func TestStrangersWithTokensAreCounted(t *testing.T) {
 	c := at(noon())
 	issuer := authoritytest.NewTokenIssuer(t, c.Now)
 	d := authoritytest.New(t, authoritytest.Config{Threshold: 2, Clock: c.Now, Flags: []string{"shared-root"},
-		Limits:     authority.Limits{Strangers: authority.Rate{Count: 3, Window: time.Minute}},
-		TokenRoots: func(uint32) []authority.TokenRoot { return []authority.TokenRoot{rootOf(t, issuer, authority.BindAudience)} }})
+		Limits: authority.Limits{Strangers: authority.Rate{Count: 3, Window: time.Minute}},
+		TokenRoots: func(uint32) []authority.TokenRoot {
+			return []authority.TokenRoot{rootOf(t, issuer, authority.BindAudience)}
+		}})
 	a := newApplicant(t, d, pod)
 	bad := issuer.Sign(authoritytest.Kubernetes("shop", "web", "https://elsewhere"))
 	for range 3 {
@@ -307,8 +309,10 @@ func TestTokensAreInNoLog(t *testing.T) {
 	issuer := authoritytest.NewTokenIssuer(t, c.Now)
 	var log lockedBuffer
 	d := authoritytest.New(t, authoritytest.Config{Threshold: 2, Clock: c.Now, Flags: []string{"shared-root"},
-		Logger:     slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		TokenRoots: func(uint32) []authority.TokenRoot { return []authority.TokenRoot{rootOf(t, issuer, authority.BindAudience)} }})
+		Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		TokenRoots: func(uint32) []authority.TokenRoot {
+			return []authority.TokenRoot{rootOf(t, issuer, authority.BindAudience)}
+		}})
 	a := newApplicant(t, d, pod)
 	good := issuer.Sign(authoritytest.Kubernetes("shop", "web", a.audienceAt(t, 1)))
 	bad := issuer.Sign(authoritytest.Kubernetes("shop", "web", a.audienceAt(t, 2)))
