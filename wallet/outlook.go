@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"cmp"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -62,4 +63,17 @@ func (w *Wallet) outlook(d *domain, o Outlook, held []identity.Epoch) Outlook {
 	o.Now, _ = best(schedule, w.now(), held)
 	o.Ahead = slices.Contains(held, schedule.Following(w.now()))
 	return o
+}
+
+// Kept returns the names for which Keep has something to do, in order of their text:
+// those that are enrolled and those of logins. What does not read is left out and
+// named in the error.
+func (w *Wallet) Kept() ([]identity.Name, error) {
+	names, err := w.Names()
+	accounts, loginsErr := w.accounts()
+	for _, a := range accounts {
+		names = append(names, a.record.Name)
+	}
+	slices.SortFunc(names, func(a, b identity.Name) int { return cmp.Compare(a.String(), b.String()) })
+	return slices.Compact(names), errors.Join(err, loginsErr)
 }
