@@ -108,15 +108,16 @@ func (h *hop) show() (*tls.Certificate, error) {
 // verify accepts the SVID of a welcome name, of this bridge, while the identity
 // key behind that name holds.
 func (h *hop) verify(state tls.ConnectionState) error {
-	if len(state.PeerCertificates) != 1 {
-		return fmt.Errorf("program refused: it shows %d certificates, not one", len(state.PeerCertificates))
+	if len(state.PeerCertificates) == 0 {
+		return errors.New("program refused: it shows no certificate")
 	}
 	leaf := state.PeerCertificates[0]
 	now := h.bridge.clock()
 	if over := now.Sub(leaf.NotAfter); over > 0 && over <= grace {
 		now = leaf.NotAfter
 	}
-	id, _, err := x509svid.Verify([]*x509.Certificate{leaf}, roots{h.bridge}, x509svid.WithTime(now))
+	// Software that has the bundle may send the authority along with its leaf.
+	id, _, err := x509svid.Verify(state.PeerCertificates, roots{h.bridge}, x509svid.WithTime(now))
 	if err != nil {
 		return fmt.Errorf("program refused: %w", err)
 	}

@@ -48,9 +48,8 @@ func listen(path string, mode os.FileMode) (net.Listener, error) {
 	}
 	defer os.RemoveAll(private)
 	first := filepath.Join(private, "s")
-	if len(first) > maxPath {
-		return nil, fmt.Errorf("the path of a socket has at most %d bytes, of which %d are needed while it is made: choose a shorter one",
-			maxPath, len(first)-len(path))
+	if longest := max(len(first), len(path)); longest > maxPath {
+		return nil, fmt.Errorf("the path of a socket has at most %d bytes; here, or while it is made, it has %d: choose a shorter one", maxPath, longest)
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: first, Net: "unix"})
 	if err != nil {
