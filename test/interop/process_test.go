@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,8 +22,6 @@ type process struct {
 	cmd  *exec.Cmd
 	over chan struct{} // closed when it has ended
 }
-
-var logs atomic.Int64
 
 // start runs a program until the test ends.
 func start(t testing.TB, name, program string, args ...string) *process {
