@@ -113,7 +113,7 @@ func Verify(master keys.Master, s Statement, signature []byte) error {
 }
 
 func holds(master keys.Master, v, w pairing.G1) bool {
-	return pairing.ProductIsOne(pairing.NewPair(v, pairing.G2Generator()), pairing.NewPair(w.Neg(), master.Point()))
+	return pairing.ProductIsOne(pairing.WithGenerator(v), pairing.NewPair(w.Neg(), master.Point()))
 }
 
 // VerifyBatch verifies at most MaxBatch signatures under one master and

@@ -279,3 +279,19 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// TestPreparedMasterVerifiesAlike: it saves time and changes no verdict.
+func TestPreparedMasterVerifiesAlike(t *testing.T) {
+	s, other := newSigner(t, "web"), newSigner(t, "web")
+	signature := s.sign(t)
+	if err := Verify(s.master.Prepared().Prepared(), s.statement, signature); err != nil {
+		t.Error(err)
+	}
+	if err := Verify(other.master.Prepared(), s.statement, signature); !errors.Is(err, ErrSignature) {
+		t.Errorf("under another master: %v", err)
+	}
+	bad := VerifyBatch(s.master.Prepared(), []Statement{s.statement, s.statement}, [][]byte{signature, other.sign(t)})
+	if !slices.Equal(bad, []int{1}) {
+		t.Errorf("bad ones are %v", bad)
+	}
+}

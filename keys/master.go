@@ -42,6 +42,10 @@ func ParseMaster(b []byte) (Master, error) {
 // Bytes returns the 96 bytes that ParseMaster reads.
 func (m Master) Bytes() []byte { return m.point.Bytes() }
 
+// Prepared returns m for many verifications: each takes a fifth less time. It
+// costs 13 KiB and half a pairing; of a prepared master, nothing.
+func (m Master) Prepared() Master { return Master{m.point.Prepared()} }
+
 // Equal reports whether m and o are the same key.
 func (m Master) Equal(o Master) bool { return m.point.Equal(o.point) }
 

@@ -5,8 +5,9 @@ import "github.com/cloudflare/circl/ecc/bls12381/ff"
 // G2 is a public point of the second group. Its zero value is the identity. It
 // does not compile with ==: use Equal.
 type G2 struct {
-	_ [0]func()
-	p point2
+	_     [0]func()
+	p     point2
+	lines *lines2 // of a prepared one
 }
 
 // ParseG2 decodes exactly 96 bytes: canonical, compressed, on the curve, in the
@@ -50,6 +51,16 @@ func (a G2) Neg() G2 { return G2{p: sub2(new(point2), &a.p)} }
 
 // Mul returns k·a.
 func (a G2) Mul(k Scalar) G2 { return G2{p: mul2(&a.p, &k.v)} }
+
+// Prepared returns a copy of a that goes through many pairings: with it,
+// ProductIsOne of two pairs, the other of WithGenerator, takes three quarters
+// of the time. It costs 13 KiB and half a pairing; of a prepared point, nothing.
+func (a G2) Prepared() G2 {
+	if a.lines == nil && !a.IsIdentity() {
+		a.lines = prepare2(&a.p)
+	}
+	return a
+}
 
 // Equal reports whether a and b are the same point.
 func (a G2) Equal(b G2) bool { return equal2(&a.p, &b.p) }

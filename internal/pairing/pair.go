@@ -12,13 +12,13 @@ type Pair struct {
 }
 
 // NewPair returns (p, q) as an argument of ProductIsOne.
-func NewPair(p G1, q G2) Pair { return Pair{p: &p.p, q: &q.p} }
+func NewPair(p G1, q G2) Pair { return Pair{p: &p.p, q: &q.p, lines: q.lines} }
 
 // generatorLines are those of P2; they are made when they are first needed.
 var generatorLines = sync.OnceValue(func() *lines2 { return prepare2(generator2()) })
 
 // WithGenerator returns (p, P2) as an argument of ProductIsOne, which takes it
-// faster than that of NewPair where the one other pair is of a prepared SecretG2.
+// faster than that of NewPair where the one other pair is of a prepared point.
 func WithGenerator(p G1) Pair { return Pair{p: &p.p, q: generator2(), lines: generatorLines()} }
 
 // ProductIsOne reports whether Π e(p, q) over pairs is 1 in GT, with a single

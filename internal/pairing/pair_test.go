@@ -53,6 +53,7 @@ func TestPreparedPointsPairAlike(t *testing.T) {
 		}
 		for order, got := range map[string]bool{
 			"ahead":    ProductIsOne(WithGenerator(c.v), prepared.With(c.w)),
+			"public":   ProductIsOne(WithGenerator(c.v), NewPair(c.w, s.G2().Prepared().Prepared())),
 			"reversed": ProductIsOne(prepared.With(c.w), WithGenerator(c.v)),
 			"half":     ProductIsOne(WithGenerator(c.v), point.With(c.w)),
 			"with one": ProductIsOne(WithGenerator(c.v), prepared.With(c.w), WithGenerator(G1{})),
