@@ -23,8 +23,9 @@ const (
 // Bad signatures are what an enemy has to offer, so there are two lanes, which
 // take turns (spec/idtls.md "Cold verifications"). Its zero value is idle.
 type cold struct {
-	once  sync.Once
-	slots chan struct{}
+	once   sync.Once
+	slots  chan struct{}
+	master keys.Master // prepared
 
 	mu    sync.Mutex
 	known map[[32]byte]*job // those not done
@@ -56,13 +57,18 @@ type job struct {
 	done      chan struct{}
 }
 
-// join puts j into its lane, and returns it or that which has the same bytes and
-// waits already. An error is ErrBusy.
-func (c *cold) join(from origin, j *job) (*job, error) {
+// begin makes c ready for the domain of master.
+func (c *cold) begin(master keys.Master) {
 	c.once.Do(func() {
 		c.slots = make(chan struct{}, runtime.GOMAXPROCS(0))
 		c.known = make(map[[32]byte]*job)
+		c.master = master.Prepared()
 	})
+}
+
+// join puts j into its lane, and returns it or that which has the same bytes and
+// waits already. An error is ErrBusy.
+func (c *cold) join(from origin, j *job) (*job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if twin := c.known[j.key]; twin != nil {
@@ -82,7 +88,7 @@ func (c *cold) join(from origin, j *job) (*job, error) {
 
 // await returns what the verification of j says, which the caller may have to do
 // with that of others.
-func (p *proved) await(master keys.Master, j *job) error {
+func (p *proved) await(j *job) error {
 	c := &p.cold
 	defer c.leave(j)
 	// Whoever is ready to run comes first: those of a storm arrive together, and a
@@ -93,7 +99,7 @@ func (p *proved) await(master keys.Master, j *job) error {
 		case <-j.done:
 			return j.err
 		case c.slots <- struct{}{}:
-			p.turn(master)
+			p.turn()
 		}
 	}
 }
@@ -105,7 +111,7 @@ func (c *cold) leave(j *job) {
 }
 
 // turn verifies a batch, with a slot that it gives back.
-func (p *proved) turn(master keys.Master) {
+func (p *proved) turn() {
 	c := &p.cold
 	defer func() { <-c.slots }()
 	batch := c.take()
@@ -113,7 +119,7 @@ func (p *proved) turn(master keys.Master) {
 		return
 	}
 	defer c.finish(batch)
-	judge(master, batch)
+	judge(c.master, batch)
 	p.settle(batch)
 }
 

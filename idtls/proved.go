@@ -33,11 +33,12 @@ func (p *proved) verify(master keys.Master, statement ibs.Statement, signature [
 	if p.familiar.has(who) {
 		from = familiars
 	}
+	p.cold.begin(master)
 	j, err := p.cold.join(from, &job{key: key, who: who, statement: statement, signature: signature})
 	if err != nil {
 		return err
 	}
-	return p.await(master, j)
+	return p.await(j)
 }
 
 // settle keeps what a verification has shown: that a signature is good, which is
