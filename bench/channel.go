@@ -24,6 +24,13 @@ const chain = "mtls-p256-chain"
 var channelSubjects = []subject{
 	{name: "channel-warm", against: chain, clock: processor, setup: channelWarm},
 	{name: "channel-cold", against: chain, clock: processor, setup: channelCold},
+	{name: "channel-cold-storm", against: chain, clock: processor, setup: channelStorm},
+	{name: "channel-warm-bytes", against: chain, whole: channelBytes},
+	{name: "channel-throughput", against: plain, clock: wall, sample: traffic, setup: channelThroughput},
+	{name: "channel-requests", against: plain, clock: wall, sample: traffic, setup: channelRequests},
+	{name: "channel-idle-memory", against: plain, whole: channelMemory},
+	{name: "channel-flood", against: "channel-warm", whole: channelFlood},
+	{name: "channel-flood-memory", against: "channel-flood-none", whole: channelFloodMemory},
 }
 
 const (
@@ -79,6 +86,7 @@ func newMember(s pairing.Secret, name string) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
+	master = master.Prepared() // a process does so once, not for each peer
 	id, err := identity.NewDomainID("bench.example", master.Point())
 	if err != nil {
 		return nil, err
@@ -106,6 +114,29 @@ func channelWarm() (*bench, error) { return channel(func(*member) {}) }
 func channelCold() (*bench, error) { return channel((*member).forget) }
 
 func channel(before func(*member)) (*bench, error) {
+	p, err := newPair()
+	if err != nil {
+		return nil, err
+	}
+	own, stop, err := handshakes(p.clientConfig, p.serverConfig, func() { before(p.client); before(p.server) })
+	if err != nil {
+		return nil, err
+	}
+	client, server, err := chainConfigs()
+	if err != nil {
+		return nil, err
+	}
+	reference, stopReference, err := handshakes(client, server, func() {})
+	return &bench{own: own, reference: reference, done: func() { stop(); stopReference() }}, err
+}
+
+// pair is two members of a domain that welcome each other and nobody else.
+type pair struct {
+	client, server             *member
+	clientConfig, serverConfig *tls.Config
+}
+
+func newPair() (*pair, error) {
 	s := pairing.RandomSecret()
 	client, err := newMember(s, web)
 	if err != nil {
@@ -115,48 +146,39 @@ func channel(before func(*member)) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	clientConfig, err := idtls.ClientConfig(client, idtls.Exactly(mustName(api)))
-	if err != nil {
+	p := &pair{client: client, server: server}
+	if p.clientConfig, err = idtls.ClientConfig(client, idtls.Exactly(mustName(api))); err != nil {
 		return nil, err
 	}
-	serverConfig, err := idtls.ServerConfig(server, idtls.Exactly(mustName(web)))
-	if err != nil {
-		return nil, err
-	}
-	own, stop, err := handshakes(clientConfig, serverConfig, func() { before(client); before(server) })
-	if err != nil {
-		return nil, err
-	}
-	reference, stopReference, err := chainHandshakes()
-	return &bench{own: own, reference: reference, done: func() { stop(); stopReference() }}, err
+	p.serverConfig, err = idtls.ServerConfig(server, idtls.Exactly(mustName(web)))
+	return p, err
 }
 
-// chainHandshakes is the reference: mutual TLS with P-256 certificates, root
-// not sent, intermediate and leaf sent, the same names and key usage, tickets
-// off.
-func chainHandshakes() (op, func(), error) {
+// chainConfigs is the reference: mutual TLS with P-256 certificates, root not
+// sent, intermediate and leaf sent, the same names and key usage, tickets off.
+func chainConfigs() (client, server *tls.Config, err error) {
 	root, err := newAuthority("root", nil)
 	if err != nil {
-		return op{}, nil, err
+		return nil, nil, err
 	}
 	middle, err := newAuthority("intermediate", root)
 	if err != nil {
-		return op{}, nil, err
+		return nil, nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(root.certificate)
 	clientLeaf, err := middle.leaf(web, x509.ExtKeyUsageClientAuth)
 	if err != nil {
-		return op{}, nil, err
+		return nil, nil, err
 	}
 	serverLeaf, err := middle.leaf(api, x509.ExtKeyUsageServerAuth)
 	if err != nil {
-		return op{}, nil, err
+		return nil, nil, err
 	}
-	client := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: "api.bench.example", Certificates: []tls.Certificate{clientLeaf}}
-	server := &tls.Config{MinVersion: tls.VersionTLS13, ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert,
+	client = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: "api.bench.example", Certificates: []tls.Certificate{clientLeaf}}
+	server = &tls.Config{MinVersion: tls.VersionTLS13, ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert,
 		Certificates: []tls.Certificate{serverLeaf}, SessionTicketsDisabled: true}
-	return handshakes(client, server, func() {})
+	return client, server, nil
 }
 
 // authority is a certificate authority of the reference.

@@ -12,6 +12,7 @@ import (
 // contract are the rows that readers of the JSON look for.
 var contract = []string{"mpin-verify", "mpin-verify-batch64", "mpin-client", "login-server", "login-server-single", "login-rows-100", "login-rows-1000000",
 	"login-sessions-memory", "refusal-timing", "share-issue", "share-issue-sealed", "share-issue-http", "ibs-verify", "ibs-verify-batch64", "channel-cold", "channel-warm", "combine-3",
+	"channel-cold-storm", "channel-warm-bytes", "channel-throughput", "channel-requests", "channel-idle-memory", "channel-flood", "channel-flood-memory",
 	"enrol-t2", "enrol-t16", "request-names-100", "request-names-1000", "request-names-10000", "request-names-100000"}
 
 func TestEveryPromisedRowIsMeasured(t *testing.T) {
