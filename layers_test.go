@@ -22,7 +22,7 @@ var rows = map[string]int{
 
 	"internal/authority/authoritytest": 7, "internal/login/logintest": 7,
 
-	"internal/authority": 6, "internal/login": 6,
+	"internal/agent": 6, "internal/authority": 6, "internal/login": 6, "internal/proxy": 6,
 
 	"wallet": 5, "internal/ceremony": 5, "internal/bridge": 5,
 
