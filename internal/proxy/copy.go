@@ -1,0 +1,95 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+)
+
+const (
+	// bulk is the size of the buffers for plain bytes: four full records.
+	bulk = 64 << 10
+	// fullRecord is the most that a TLS record holds.
+	fullRecord = 16 << 10
+	// quiet is the size of the buffer that a connection holds while it has nothing
+	// to say.
+	quiet = 2 << 10
+)
+
+// buffers are borrowed while bytes move and given back while a connection is
+// quiet: thousands of idle ones cost no buffers.
+type buffers struct{ bulk, record sync.Pool }
+
+func newBuffers() *buffers {
+	return &buffers{
+		bulk:   sync.Pool{New: func() any { return new([bulk]byte) }},
+		record: sync.Pool{New: func() any { return new([fullRecord]byte) }},
+	}
+}
+
+// copyRecords copies what a TLS connection brings until it is ended by a
+// close_notify. A socket that ends without one is io.ErrUnexpectedEOF.
+func (b *buffers) copyRecords(to io.Writer, from *tls.Conn, count func(int)) error {
+	small := make([]byte, quiet)
+	var large *[fullRecord]byte
+	defer func() {
+		if large != nil {
+			b.record.Put(large)
+		}
+	}()
+	for {
+		buffer := small
+		if large != nil {
+			buffer = large[:]
+		}
+		n, err := from.Read(buffer)
+		if n > 0 {
+			if err := write(to, buffer[:n], count); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return ended(from)
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case n == quiet && large == nil: // there is more
+			large = b.record.Get().(*[fullRecord]byte)
+		case n < quiet && large != nil:
+			b.record.Put(large)
+			large = nil
+		}
+	}
+}
+
+// ended returns nil if the peer has said that this is the end. crypto/tls does not
+// tell that from a socket that ended between two records.
+func ended(conn *tls.Conn) error {
+	if hooked, ok := conn.NetConn().(*hookedConn); ok && hooked.dry.Load() {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// copyPlain is copyReady for connections that cannot say when they are ready.
+func (b *buffers) copyPlain(to io.Writer, from net.Conn, count func(int)) error {
+	buffer := make([]byte, bulk)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			if err := write(to, buffer[:n], count); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
