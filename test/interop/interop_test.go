@@ -11,6 +11,7 @@ package interop
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,6 +32,11 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case roleService:
 		os.Exit(reportRole(service(context.Background(), os.Args[1:])))
+	}
+	// They wait for clocks and other processes: more of them at once than processors.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err) // a flag of package testing
 	}
 	status := m.Run()
 	for _, done := range atEnd {

@@ -27,8 +27,13 @@ import (
 // libraryEpoch is that of the services that link the library.
 const libraryEpoch = 5
 
-// callPause lies between two calls of one caller.
-const callPause = 20 * time.Millisecond
+const (
+	// callPause lies between two messages of the stream.
+	callPause = 20 * time.Millisecond
+	// callTakes is how long a handler takes: callers have a call in flight all the
+	// time, whenever a connection may be cut.
+	callTakes = 100 * time.Millisecond
+)
 
 // TestLibraryServicesCrossEpochs has a gRPC service and an HTTP/2 service, with
 // the library in them and wallets that are kept, called without a pause over two
@@ -110,7 +115,6 @@ func repeat(ctx context.Context, t *testing.T, what string, call func() (string,
 			t.Errorf("%s %d at %v: %q, %v", what, count, time.Now().UTC(), answer, err)
 			return
 		}
-		time.Sleep(callPause)
 	}
 	t.Logf("%s: %d of them, none failed", what, count)
 }
@@ -118,7 +122,9 @@ func repeat(ctx context.Context, t *testing.T, what string, call func() (string,
 // stream runs one streaming call until it is cut, and returns when that was.
 func stream(t *testing.T, conn *grpc.ClientConn) time.Time {
 	t.Helper()
-	s := must(conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/interop.Hello/Echo"))(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*libraryEpoch*time.Second)
+	defer cancel()
+	s := must(conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/interop.Hello/Echo"))(t)
 	for count := int64(0); ; count++ {
 		back := new(wrapperspb.Int64Value)
 		err := s.SendMsg(wrapperspb.Int64(count))
@@ -153,6 +159,7 @@ func get(client *http.Client, url string) (string, error) {
 func startSite(t *testing.T, source idtls.Source) string {
 	t.Helper()
 	handler := func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(callTakes)
 		if who, err := idtls.PeerOf(*r.TLS); err == nil {
 			fmt.Fprint(w, who.Name)
 		}
@@ -189,6 +196,7 @@ func who(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerI
 	if err := decode(new(wrapperspb.StringValue)); err != nil {
 		return nil, err
 	}
+	time.Sleep(callTakes)
 	from, _ := peer.FromContext(ctx)
 	caller, err := idtls.PeerOf(from.AuthInfo.(credentials.TLSInfo).State)
 	if err != nil {

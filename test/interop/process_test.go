@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,22 @@ func (p *process) runs() bool {
 func (p *process) said(t testing.TB) string {
 	t.Helper()
 	return string(must(os.ReadFile(p.log))(t))
+}
+
+// mustSay returns an error as long as the program has not printed text.
+func (p *process) mustSay(t testing.TB, text string) error {
+	t.Helper()
+	return p.mustSayMore(t, text, 0)
+}
+
+// mustSayMore returns an error as long as it has not printed text more often than
+// before.
+func (p *process) mustSayMore(t testing.TB, text string, before int) error {
+	t.Helper()
+	if strings.Count(p.said(t), text) <= before {
+		return fmt.Errorf("%s does not say %q", p.name, text)
+	}
+	return nil
 }
 
 // tail returns the last lines of it.

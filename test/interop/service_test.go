@@ -43,10 +43,12 @@ type tally struct {
 	Failures []string // all of them
 }
 
-// mesh is a service that links the library: it keeps its keys, echoes lines to
-// its peers and asks all of them for echoes, over new connections and long ones.
+// mesh is a service that echoes lines to its peers and asks all of them for echoes,
+// over new connections and long ones. It links the library and keeps its keys, or
+// knows nothing of us and has a sidecar that does.
 type mesh struct {
 	name   identity.Name
+	plain  bool // behind a sidecar
 	wallet *wallet.Wallet
 	source idtls.Source
 	peers  map[identity.Name]string // addresses
@@ -58,6 +60,7 @@ type mesh struct {
 // service is role service: flags, then NAME=ADDRESS for each peer.
 func service(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet(roleService, flag.ContinueOnError)
+	plain := flags.Bool("plain", false, "leave TLS and keys to a sidecar")
 	dir, as, listen := flags.String("dir", "", "wallet"), flags.String("as", "", "name"), flags.String("listen", "", "address")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -66,7 +69,7 @@ func service(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	m := &mesh{wallet: w, peers: map[identity.Name]string{}}
+	m := &mesh{plain: *plain, wallet: w, peers: map[identity.Name]string{}}
 	if m.name, err = identity.ParseName(*as); err != nil {
 		return err
 	}
@@ -81,16 +84,25 @@ func service(ctx context.Context, args []string) error {
 		m.peers[n] = address
 		welcome = append(welcome, n)
 	}
-	listener, err := idtls.Listen("tcp", *listen, m.source, idtls.Exactly(welcome...))
+	listener, err := m.listen(*listen, welcome)
 	if err != nil {
 		return err
 	}
 	return m.run(ctx, listener)
 }
 
+func (m *mesh) listen(address string, welcome []identity.Name) (net.Listener, error) {
+	if m.plain {
+		return net.Listen("tcp", address)
+	}
+	return idtls.Listen("tcp", address, m.source, idtls.Exactly(welcome...))
+}
+
 func (m *mesh) run(ctx context.Context, listener net.Listener) error {
 	running, ctx := errgroup.WithContext(ctx)
-	running.Go(func() error { return m.wallet.Keep(ctx, m.name) })
+	if !m.plain {
+		running.Go(func() error { return m.wallet.Keep(ctx, m.name) })
+	}
 	running.Go(func() error { return m.echo(listener) })
 	for peer := range m.peers {
 		running.Go(func() error {
@@ -125,14 +137,17 @@ type line struct {
 	read *bufio.Reader
 }
 
+func newLine(conn net.Conn) *line { return &line{conn: conn, read: bufio.NewReader(conn)} }
+
 func (m *mesh) dial(ctx context.Context, peer identity.Name) (*line, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	conn, err := idtls.Dial(ctx, "tcp", m.peers[peer], m.source, idtls.Exactly(peer))
-	if err != nil {
-		return nil, err
+	if m.plain {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", m.peers[peer])
+		return newLine(conn), err
 	}
-	return &line{conn: conn, read: bufio.NewReader(conn)}, nil
+	conn, err := idtls.Dial(ctx, "tcp", m.peers[peer], m.source, idtls.Exactly(peer))
+	return newLine(conn), err
 }
 
 // ask sends a line and waits for it to come back.
