@@ -45,7 +45,7 @@ type Agent struct {
 	counters *counters
 	poked    chan struct{} // look now
 	began    time.Time
-	beat     atomic.Int64 // when it looked last, since began
+	beat     atomic.Int64 // when it looked last, in nanoseconds since began; 0 if not yet
 
 	mu     sync.Mutex // of all below
 	plan   Plan
@@ -134,7 +134,7 @@ func (a *Agent) Run(ctx context.Context, listener net.Listener) error {
 	for ctx.Err() == nil {
 		a.supervise(ctx, &running)
 		a.look()
-		a.beat.Store(int64(time.Since(a.began)))
+		a.beat.Store(max(1, int64(time.Since(a.began))))
 		select {
 		case <-ctx.Done():
 		case <-a.poked:

@@ -111,7 +111,8 @@ func (w *ward) look() {
 	defer w.mu.Unlock()
 	w.looked, w.outlook, w.lack = time.Now(), outlook, lack
 	switch {
-	case lack != "" && w.tried && !w.told:
+	case lack != "" && w.tried && !w.told && slices.ContainsFunc(outlook, func(o wallet.Outlook) bool { return o.Ever }):
+		// Of one that was never enrolled it was said why.
 		w.told = true
 		w.agent.log.Warn("lacks what its peers accept", "name", w.name, "lack", lack)
 	case lack == "" && w.told:

@@ -46,6 +46,7 @@ const length = 600
 // newStage makes a domain of two out of three.
 func newStage(t *testing.T, change func(*authoritytest.Config, *stage)) *stage {
 	t.Helper()
+	t.Parallel()
 	s := &stage{dir: filepath.Join(t.TempDir(), "wallet"), log: &journal{},
 		jobs: make(chan func()), over: make(chan struct{})}
 	s.world.Store(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()) // when bubbles begin

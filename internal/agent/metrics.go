@@ -169,7 +169,10 @@ func (a *Agent) checks() []telemetry.Check {
 		}}
 	}
 	stuck := ""
-	if !a.alive() {
+	switch {
+	case a.beat.Load() == 0:
+		stuck = "it has just begun"
+	case !a.alive():
 		stuck = "it does not get on: is the disk there?"
 	}
 	checks := []telemetry.Check{check("agent", stuck)}

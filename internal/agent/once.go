@@ -15,8 +15,8 @@ const (
 	maxSaid = 256
 )
 
-// once passes on a line that was not said within the last hour: a wallet says at
-// each look what it stumbles over.
+// once passes on a line that was not said within the last hour, numbers in it apart:
+// a wallet says at each look what it stumbles over, and ports differ each time.
 type once struct {
 	next slog.Handler
 	said *said
@@ -43,7 +43,7 @@ func (h once) Handle(ctx context.Context, r slog.Record) error {
 		line.WriteString("\x00" + a.String())
 		return true
 	})
-	if !h.said.fresh(line.String()) {
+	if !h.said.fresh(strings.Map(withoutDigits, line.String())) {
 		return nil
 	}
 	return h.next.Handle(ctx, r)
@@ -57,6 +57,13 @@ func (h once) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup implements slog.Handler.
 func (h once) WithGroup(name string) slog.Handler {
 	return once{next: h.next.WithGroup(name), said: h.said}
+}
+
+func withoutDigits(r rune) rune {
+	if '0' <= r && r <= '9' {
+		return -1
+	}
+	return r
 }
 
 func (s *said) fresh(line string) bool {

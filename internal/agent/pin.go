@@ -51,6 +51,7 @@ func (a *Agent) pin(ctx context.Context, p *pin) {
 			return
 		}
 		if failures == 0 {
+			a.wakeWards() // they need not wait for it
 			a.log.Error("domain not pinned", "url", p.domain.URL, "fingerprint", p.domain.Fingerprint, "error", err)
 		}
 		rest(ctx, backoff(failures, true), nil)
@@ -73,6 +74,15 @@ func (a *Agent) pinOnce(ctx context.Context, d Domain) error {
 func (a *Agent) pinned(id identity.DomainID) bool {
 	_, err := a.wallet.Domain(id.String())
 	return err == nil
+}
+
+// pinning reports whether a domain was not yet tried to be pinned.
+func (a *Agent) pinning() bool {
+	_, pins := a.all()
+	return slices.ContainsFunc(pins, func(p *pin) bool {
+		tried, _ := p.state()
+		return !tried
+	})
 }
 
 // wakeWards has all who wait to be enrolled try now.
@@ -98,5 +108,8 @@ func (p *pin) conclude(err error) {
 func (p *pin) state() (tried bool, trouble string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.tried, p.trouble
+	if !p.tried {
+		return false, "not pinned yet"
+	}
+	return true, p.trouble
 }

@@ -105,7 +105,7 @@ func (w *ward) enrol(ctx context.Context) {
 				failures = 0
 			}
 		}
-		if !errors.Is(err, wallet.ErrNotPinned) {
+		if !errors.Is(err, wallet.ErrNotPinned) || !w.agent.pinning() {
 			w.hasTried()
 		}
 		rest(ctx, pause, w.enrolSoon)
