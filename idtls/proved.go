@@ -2,6 +2,7 @@ package idtls
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"sync"
 
 	"milagro.dev/ibs"
@@ -38,7 +39,10 @@ func (p *proved) verify(master keys.Master, statement ibs.Statement, signature [
 	if err != nil {
 		return err
 	}
-	return p.await(j)
+	if err := p.await(j); err != nil {
+		return fmt.Errorf("%w: the peer's key is of another name, device, epoch or master, or the binding of another leaf", err)
+	}
+	return nil
 }
 
 // settle keeps what a verification has shown: that a signature is good, which is
