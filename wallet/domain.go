@@ -307,6 +307,6 @@ func (w *Wallet) readDomain(name string, known *domain) (*domain, error) {
 	}
 	schedule, _ := p.Document.Schedule(identity.Channel) // every document has it
 	d.tls = &idtls.Domain{ID: pin.Fingerprint, Name: name, Master: p.Document.Master(), Schedule: schedule,
-		Suites: p.Document.Suites(), Watermark: watermark}
+		Suites: p.Document.Suites(), Watermark: watermark, Revoked: w.revoked(name)}
 	return d, nil
 }

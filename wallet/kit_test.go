@@ -56,6 +56,8 @@ type booth struct {
 	shows    *dta.Published // instead of the town's
 	skew     time.Duration  // of its clock
 	lies     bool
+	list     []byte // of revocations, signed; nil: it serves none
+	polled   int    // how often it was asked for that
 }
 
 const unused = "unused"
@@ -207,6 +209,10 @@ func (b *booth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			shown = b.shows
 		}
 		json.NewEncoder(w).Encode(shown)
+		return
+	}
+	if strings.HasSuffix(r.URL.Path, "/v1/revocations") {
+		b.serveList(w)
 		return
 	}
 	b.asked++

@@ -15,7 +15,7 @@ import (
 // SHA-256 in hexadecimal in the next. A person can read them; a damaged disk
 // cannot go unnoticed, as in a watermark it would.
 type record interface {
-	pinRecord | enrolmentRecord | watermarkRecord | loginRecord | statementRecord
+	pinRecord | enrolmentRecord | watermarkRecord | loginRecord | statementRecord | denyRecord
 	format() string
 }
 

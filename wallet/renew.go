@@ -160,8 +160,10 @@ func (w *Wallet) refreshDaily(ctx context.Context, d *domain) *domain {
 // of each epoch it fetches the keys of the next, and tries again, more and more
 // patiently, until it has them. It returns the cause of ctx's end, or at once an
 // error that wraps ErrNotEnrolled or ErrNotPinned. What happens between is told to
-// Config.Renewed, or logged.
+// Config.Renewed, or logged. Meanwhile it refreshes the authorities' lists of
+// revocations every ten seconds.
 func (w *Wallet) Keep(ctx context.Context, n identity.Name) error {
+	defer w.followRevocations(ctx, n.Domain())()
 	failures := 0
 	for {
 		next, err := w.plan(n)

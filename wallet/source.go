@@ -81,6 +81,9 @@ func (s *source) look(now uint64) {
 
 // read returns the credential to use now: the one in use if it still is that.
 func (s *source) read(now uint64) (*idtls.Credential, error) {
+	if err := s.wallet.denyReady(); err != nil {
+		return nil, err
+	}
 	record, err := s.wallet.enrolment(s.name)
 	if err != nil {
 		return nil, err

@@ -55,6 +55,9 @@ type Wallet struct {
 	renewed   func(Renewal)
 	params    mpin.Params // of new tokens
 
+	deny     denyList
+	listings listings
+
 	mu      sync.Mutex // of domains
 	domains map[string]*domain
 }
