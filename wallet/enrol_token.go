@@ -86,7 +86,10 @@ func (ask byTokens) fill(ctx context.Context, a *ask) error {
 
 // showToken makes the evidence of a request.
 func (a *ask) showToken(q *dta.Request) ([]byte, error) {
-	t := a.tokens[q.Index]
+	t, ok := a.tokens[q.Index]
+	if !ok { // an authority that a newer document brought
+		return nil, ErrNoToken
+	}
 	if t.err != nil {
 		return nil, t.err
 	}

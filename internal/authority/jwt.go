@@ -22,7 +22,8 @@ import (
 )
 
 const (
-	sharedRootFlag = "shared-root"
+	sharedRootFlag  = "shared-root"
+	loginIssuerFlag = "login-issuer"
 
 	tokenLabel   = "milagro/v1 token"
 	tokenSkew    = 30      // seconds between the clocks of issuer and authority
@@ -90,12 +91,17 @@ func (r *roots) warn(document *dta.Document) {
 }
 
 // counts refuses a root that may be that of t authorities, in a domain that does
-// not say so (R16).
+// not say so (R16), and the domain's own login servers, whose keys one operator has.
 func (r *root) counts(document *dta.Document) error {
-	if r.Extent == OwnRoot || slices.Contains(document.Flags(), sharedRootFlag) {
-		return nil
+	flags := document.Flags()
+	if r.Extent != OwnRoot && !slices.Contains(flags, sharedRootFlag) {
+		return errors.New("its issuer counts where the domain document has the flag shared-root, or where it is this authority's own")
 	}
-	return errors.New("its issuer counts where the domain document has the flag shared-root, or where it is this authority's own")
+	ofDomain := slices.ContainsFunc(document.Services(), func(s dta.Service) bool { return s.Origin == r.Issuer })
+	if ofDomain && !slices.Contains(flags, loginIssuerFlag) {
+		return errors.New("its issuer is a login server of this domain, and the domain document has no flag login-issuer")
+	}
+	return nil
 }
 
 // refuseToken is a refusal for whoever holds the token.
