@@ -20,8 +20,10 @@ func dtaRevokeCommand() *cobra.Command {
 		Use: "revoke NAME", Short: "end the enrolments of a name, or of one device", Args: exactly("NAME"),
 		Example: "  milagro dta revoke spiffe://example.org/web --dir ./alpha",
 		Long: `End the enrolments of a name at this authority; without --device those of all its
-devices, and its unused codes. Keys already issued hold until their epoch ends. A
-name is refused its next key when n-t+1 authorities have revoked it.`,
+devices, and its unused codes. A device that is named is revoked also where it never
+enrolled. When n-t+1 authorities have revoked a device it is refused its next key, and
+whoever hears their signed lists refuses it within seconds; where they are not heard,
+its key holds until the epoch ends.`,
 	})
 	device := cmd.Flags().String("device", "", "only this device, as 'milagro dta list' shows it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

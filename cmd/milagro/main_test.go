@@ -56,12 +56,16 @@ func setAddresses(ts *testscript.TestScript, _ bool, names []string) {
 	}
 }
 
-// awaitCommand runs a command until it succeeds.
+// awaitCommand runs a command until it succeeds or, after "!", until it fails.
 func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
+	neg := args[0] == "!"
+	if neg {
+		args = args[1:]
+	}
 	deadline := time.Now().Add(time.Minute)
 	for {
 		err := ts.Exec(args[0], args[1:]...)
-		if err == nil {
+		if neg == (err != nil) {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -25,7 +25,7 @@ whole. Two names with such keys open a mutually authenticated TLS channel.
 
 Begin with 'milagro dev', a whole trust domain on this machine.`,
 		"  milagro dev\n  milagro demo",
-		dtaCommand(), ceremonyCommand(), domainCommand(), enrolCommand(), renewCommand(), agentCommand(), showCommand(),
+		dtaCommand(), ceremonyCommand(), domainCommand(), enrolCommand(), renewCommand(), agentCommand(), showCommand(), denyCommand(),
 		curlCommand(), exportCommand(), proxyCommand(), mpinCommand(), loginCommand(), devCommand(), demoCommand(), versionCommand(), manCommand())
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
