@@ -132,6 +132,16 @@ func (k *keyring) known(kid, alg string) ([]crypto.PublicKey, time.Duration) {
 	return k.set.find(kid, alg), k.clock().Sub(k.fetched).Abs()
 }
 
+// seconds returns the age of the keys for a metric; NaN if there are none.
+func (k *keyring) seconds() float64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.set == nil {
+		return math.NaN()
+	}
+	return k.clock().Sub(k.fetched).Seconds()
+}
+
 // refresh fetches the keys, unless that was tried a moment ago. One fetches for all:
 // the others wait for him if they need to, and nobody who goes away ends it.
 func (k *keyring) refresh(ctx context.Context, needed bool) {

@@ -3,7 +3,9 @@ package authority_test
 import (
 	"bytes"
 	"log/slog"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -101,6 +103,14 @@ func TestKeysOfAnIssuerRotateAndOutlastIt(t *testing.T) {
 		t.Error("after a rotation:", err)
 	}
 	refused(t, a.ask(t, 1, old), problem.TokenRefused)
+	c.forward(time.Minute)
+	text := publicOf(d.Members[0]).do(t, http.MethodGet, "/metrics", "", nil).text
+	if age, err := strconv.ParseFloat(figure(text, `milagro_token_keys_age_seconds{root="cluster"}`), 64); err != nil || age < 60 || age > 600 {
+		t.Errorf("the keys are %v s old, %v", age, err)
+	}
+	if got := figure(text, `milagro_issuances_total{basis="jwt",purpose="channel"}`); got != "2" {
+		t.Errorf("%s issuances", got)
+	}
 	if n := issuer.Asked(); n != 2 {
 		t.Errorf("keys fetched %d times", n)
 	}

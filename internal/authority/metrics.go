@@ -40,6 +40,11 @@ func (c *counters) refusal(p *problem.Problem) { c.refused.WithLabelValues(strin
 
 // registerGauges adds what is read off when somebody looks.
 func (a *Authority) registerGauges() {
+	for _, root := range a.issuer.roots.byIssuer {
+		a.metrics.Registry().MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "milagro_token_keys_age_seconds",
+			Help:        "Seconds since the keys of an issuer of tokens were fetched, which happens when they are needed; NaN without any.",
+			ConstLabels: prometheus.Labels{"root": root.Name}}, root.keys.seconds))
+	}
 	gauge := func(name, help string, read func() float64) {
 		a.metrics.Registry().MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
 	}

@@ -186,7 +186,7 @@ func Google(audience string) Claims {
 		"email": "web@example-project.iam.gserviceaccount.com",
 		"google": Claims{"compute_engine": Claims{
 			"instance_creation_timestamp": 1_767_225_600, "instance_id": "152986662232938449", "instance_name": "web-1",
-			"project_id": "example-project", "project_number": 739_419_398_126, "zone": "europe-west3-a",
+			"project_id": "example-project", "project_number": int64(739_419_398_126), "zone": "europe-west3-a",
 		}},
 	}
 }
