@@ -7,7 +7,8 @@
 // crypto/tls runs unchanged. Each process makes a self-signed P-256 leaf whose
 // one extension of ours, the binding, says which name, device and epoch the
 // leaf speaks for, signed with the identity key of that name. Whoever knows the
-// domain's public master verifies it; nothing else is asked for.
+// domain's public master verifies it; nothing else is asked for. Connections are
+// watched: one whose peer is revoked, or whose peer's epoch has passed, is cut off.
 //
 // # What the caller brings
 //

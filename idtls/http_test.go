@@ -41,6 +41,9 @@ func (s *site) close(t *testing.T) {
 	close(s.wires)
 	check(t, s.server.Close())
 	<-s.served
+	// crypto/tls says goodbye for five seconds at most, to an end of a pipe that
+	// may not listen; then the last sweep.
+	time.Sleep(5*time.Second + 2*sweepInterval)
 }
 
 // client returns a client with an own pool of connections, which speaks
@@ -120,7 +123,6 @@ func TestNoRequestIsLostWhenEpochsPass(t *testing.T) {
 				}
 				client.CloseIdleConnections()
 				s.close(t)
-				time.Sleep(2 * sweepInterval)
 				for _, d := range []*Domain{web.domain, api.domain} {
 					if open, runs := openWatches(d); open > 0 || runs {
 						t.Errorf("%d watched, goroutine runs: %v", open, runs)
@@ -161,7 +163,6 @@ func TestHTTPConnectionsAreWatched(t *testing.T) {
 			close(answer)
 			client.CloseIdleConnections()
 			s.close(t)
-			time.Sleep(2 * sweepInterval)
 		})
 	}
 }

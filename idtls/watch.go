@@ -14,8 +14,9 @@ import (
 	"milagro.dev/identity"
 )
 
-// sweepInterval bounds how late a connection is closed.
-const sweepInterval = time.Second
+// sweepInterval bounds how late a connection is closed. A second is promised,
+// and the deny list takes its part of that to be read.
+const sweepInterval = time.Second / 2
 
 // Watch closes conn, a connection with this state made with a config of this
 // source, when a handshake with its peer would be refused because of the time
