@@ -1,0 +1,25 @@
+package main
+
+var watchMutants = []mutant{
+	{"lets a federated domain vouch for any name", "R36", "idtls/federation.go", "case !r.own && !matches(r.names, n):", "case false:", "idtls", "TestFederatedPeerPassesTheChecksOfItsOwnDomain"},
+	{"lets a federated domain vouch for a name of another", "R36", "idtls/federation.go", "case n.Domain() != r.domain.Name:", "case false:", "idtls", "TestFederatedPeerPassesTheChecksOfItsOwnDomain"},
+	{"lets two domains of one name vouch for it", "R36", "idtls/federation.go", "if x.Domain != nil && x.Domain.Name == found.domain.Name && x.Domain.ID != id {", "if false {", "idtls", "TestFederatedPeerPassesTheChecksOfItsOwnDomain"},
+	{"lets a foreign domain take the name of the own one", "R36", "idtls/federation.go", "if found.domain.Name == own.Name {", "if false {", "idtls", "TestFederatedPeerPassesTheChecksOfItsOwnDomain"},
+	{"welcomes everybody where nobody is named", "R36", "idtls/authorizer.go", "if refused == nil {", "if false {", "idtls", "TestAuthorizers"},
+	{"takes the beginning of a segment for the whole", "R36", "identity/pattern.go", "if want != \"*\" && want != segment {", "if want != \"*\" && !strings.HasPrefix(segment, want) {", "identity", "TestPatternMatchesWholeSegments"},
+	{"takes a domain that ends alike for another", "R36", "identity/pattern.go", "if p.text == \"\" || p.domain != n.domain {", "if p.text == \"\" || !strings.HasSuffix(n.domain, p.domain) {", "identity", "TestPatternMatchesWholeSegments"},
+	{"lets a revoked peer's connection live", "R23", "idtls/watch.go", "case d.accepts(w.peer.Epoch, now) == nil && d.revoked(w.peer) == nil:", "case d.accepts(w.peer.Epoch, now) == nil:", "idtls", "TestRevokedPeerIsCutOffWithinASecond"},
+	{"lets a connection outlive its peer's epoch", "R23", "idtls/watch.go", "case d.accepts(w.peer.Epoch, now) == nil && d.revoked(w.peer) == nil:", "case d.revoked(w.peer) == nil:", "idtls", "TestConnectionLivesAcrossItsEpochAndEndsWithTheSkew"},
+	{"keeps watching what is closed", "R23", "idtls/watch.go", "case w.closed():", "case false:", "idtls", "TestWatchEndsWithTheConnection"},
+	{"waits for one close before the next", "R23", "idtls/watch.go", "go w.cut()", "w.cut()", "idtls", "TestOneCloseHoldsUpNoOther"},
+	{"makes a cut look like an end", "R23", "idtls/watch.go", "_ = tcp.SetLinger(0)", "_ = tcp", "idtls", "TestDialAndListenWatch"},
+	{"does not watch what Listen accepts", "R23", "idtls/config.go", "c.domain.watch(raw, c.binding.peer())", "_ = c", "idtls", "TestDialAndListenWatch"},
+	{"does not watch what Dial dials", "R23", "idtls/config.go", "_, err = Watch(conn, conn.ConnectionState(), source)", "_ = source", "idtls", "TestDialAndListenWatch"},
+	{"asks no HTTP client to move over", "R23", "idtls/http.go", "if v.err != nil || unixNow() >= v.retire {", "if v.err != nil {", "idtls", "TestNoRequestIsLostWhenEpochsPass"},
+	{"forgets that the own epoch ends too", "R23", "idtls/http.go", "v.retire = min(v.retire, retirement(v.own, now))", "_ = v.own", "idtls", "TestNoRequestIsLostWhenEpochsPass"},
+	{"serves HTTP to nobody in particular", "R36", "idtls/http.go", "if v.err != nil {\n\t\thttp.Error", "if false {\n\t\thttp.Error", "idtls", "TestServerServesNobodyWithoutAPeer"},
+	{"lets QUIC take early data", "R36", "idtls/config.go", "SessionTicketsDisabled: true,", "", "idtls", "TestQUICNeverTakesEarlyData"},
+	{"federates with a domain whose pin is gone", "R36", "wallet/federation.go", "m.tls = nil", "_ = m", "wallet", "TestFederationFollowsThePin"},
+	{"does not follow a foreign document", "R36", "wallet/federation.go", "f.gate.pass(settledLook, f.look)", "if f.list.Load() == nil {\n\t\tf.look()\n\t}", "wallet", "TestFederationFollowsThePin"},
+	{"shows nothing between two keys", "R45", "wallet/source.go", "\t\tif s.Accepts(e, now) == nil {\n\t\t\treturn e, true", "\t\tif false {\n\t\t\treturn e, true", "wallet", "TestPeersThatStraddleAnEpochAreNeverRefused"},
+}
