@@ -117,6 +117,7 @@ func selfSign(template *x509.Certificate, key crypto.Signer) (*tls.Certificate, 
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
 }
 
+func oidKeyUsage() asn1.ObjectIdentifier       { return asn1.ObjectIdentifier{2, 5, 29, 15} }
 func oidSubjectAltName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 17} }
 
 // profile returns the template of the only leaf that checkProfile and checkName
@@ -171,14 +172,26 @@ func checkProfile(leaf *x509.Certificate, b *binding) error {
 		return errors.New("subject or issuer is not empty")
 	case leaf.IsCA:
 		return errors.New("certificate of an authority")
-	case len(leaf.UnhandledCriticalExtensions) > 0:
-		return fmt.Errorf("unknown critical extension %v", leaf.UnhandledCriticalExtensions[0])
 	case leaf.KeyUsage != x509.KeyUsageDigitalSignature:
 		return errors.New("key usage is not digital signature alone")
 	case !slices.Equal(leaf.ExtKeyUsage, extKeyUsage(b.usage)) || len(leaf.UnknownExtKeyUsage) > 0:
 		return fmt.Errorf("extended key usage is not that of %v", b.usage)
 	case uint64(leaf.NotBefore.Unix()) != b.notBefore || uint64(leaf.NotAfter.Unix()) != b.validUntil():
 		return errors.New("validity is not that of the binding")
+	}
+	return checkCritical(leaf)
+}
+
+// checkCritical returns nil iff the critical extensions are those of profile.
+func checkCritical(leaf *x509.Certificate) error {
+	for _, e := range leaf.Extensions {
+		must := e.Id.Equal(oidKeyUsage()) || e.Id.Equal(oidSubjectAltName())
+		if must && !e.Critical {
+			return fmt.Errorf("extension %v is not critical", e.Id)
+		}
+		if !must && e.Critical {
+			return fmt.Errorf("critical extension %v", e.Id)
+		}
 	}
 	return nil
 }

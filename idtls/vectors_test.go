@@ -2,10 +2,16 @@ package idtls
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"milagro.dev/ibs"
+	"milagro.dev/identity"
 	"milagro.dev/internal/encoding"
 	"milagro.dev/keys"
 	"milagro.dev/spec"
@@ -15,7 +21,7 @@ import (
 func TestBindingVectors(t *testing.T) {
 	page, err := spec.Load("idtls")
 	check(t, err)
-	for _, c := range page.Accept {
+	for _, c := range only(page.Accept, "binding") {
 		if failed, err := judgeVector(t, c); failed != "" {
 			t.Errorf("%s: %s: %v", c["name"], failed, err)
 			continue
@@ -38,11 +44,55 @@ func TestBindingVectors(t *testing.T) {
 			t.Errorf("%s: encodes otherwise", c["name"])
 		}
 	}
-	for _, c := range page.Refuse {
+	for _, c := range only(page.Refuse, "binding") {
 		if failed, err := judgeVector(t, c); string(failed) != c["check"] {
 			t.Errorf("%s: check %q, not %q: %v", c["reason"], failed, c["check"], err)
 		}
 	}
+}
+
+func only(cases []spec.Case, what string) []spec.Case {
+	return slices.DeleteFunc(slices.Clone(cases), func(c spec.Case) bool { return c["what"] != what })
+}
+
+// TestLeafVectors shows whole certificates to a verifier at the time of each.
+func TestLeafVectors(t *testing.T) {
+	page, err := spec.Load("idtls")
+	check(t, err)
+	for _, c := range only(page.Accept, "leaf") {
+		if got, err := judgeLeaf(t, c); err != nil || got.Name.String() != c["name"] || got.Device.String() != c["device"] || hex.EncodeToString(got.Epoch.Bytes()) != c["epoch"] {
+			t.Errorf("%s at %s: %v, %v", c["name"], c["now"], got, err)
+		}
+	}
+	for _, c := range only(page.Refuse, "leaf") {
+		if _, err := judgeLeaf(t, c); string(failedCheck(err)) != c["check"] {
+			t.Errorf("%s: refused by %q, not %q: %v", c["reason"], failedCheck(err), c["check"], err)
+		}
+	}
+}
+
+// judgeLeaf returns who the verifier of the case takes the peer for.
+func judgeLeaf(t *testing.T, v spec.Case) (peer Peer, err error) {
+	t.Helper()
+	leaf, err := x509.ParseCertificate(spectest.Bytes(t, v["certificate"]))
+	if err != nil { // crypto/x509 knows no certificate with an extension twice
+		refusal := &VerifyError{Check: CheckCertificate, Err: err}
+		if strings.Contains(err.Error(), "duplicate extension") {
+			refusal.Check = CheckExtension
+		}
+		return peer, refusal
+	}
+	master, err := keys.ParseMaster(spectest.Bytes(t, v["master"]))
+	check(t, err)
+	d := &Domain{ID: identity.DomainID(spectest.Bytes(t, v["domainID"])), Name: v["domain"], Master: master,
+		Schedule: identity.Schedule{Length: uint32(spectest.Number(t, v["length"]))}, Suites: []uint8{SuiteIdentityKey}}
+	role := map[string]usage{"client": asClient, "server": asServer}[v["role"]]
+	verifier := &verifier{source: holder{&Credential{Domain: d}}, authorize: func(p Peer) error { peer = p; return nil }, role: role}
+	synctest.Test(t, func(t *testing.T) {
+		at(spectest.Number(t, v["now"]))
+		err = verifier.verify(tls.ConnectionState{Version: tls.VersionTLS13, PeerCertificates: []*x509.Certificate{leaf}})
+	})
+	return peer, err
 }
 
 // judgeVector runs the checks that concern a binding alone and returns the

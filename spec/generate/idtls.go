@@ -19,9 +19,11 @@ type tls struct {
 }
 
 func idtlsPage() (*spec.Page, error) {
-	p := &spec.Page{About: "binding is the content of the extension in a leaf with the key spki, under master; both and device, domainID, epoch, key, nonce " +
+	p := &spec.Page{About: "what \"binding\": binding is the content of the extension in a leaf with the key spki, under master; both and device, domainID, epoch, key, nonce " +
 		"in hexadecimal. suite, usage, notBefore, notAfter (here the 8 bytes, in hexadecimal) and name are its fields, message is what its signature is over. With key and nonce, " +
-		"d and r of spec/ibs.md, the same binding comes out. check names the check of spec/idtls.md that refuses a case, when the domain allows suite 1 alone."}
+		"d and r of spec/ibs.md, the same binding comes out. check names the check of spec/idtls.md that refuses a case, when the domain allows suite 1 alone. " +
+		"what \"leaf\": certificate (DER, in hexadecimal) is shown by a peer in role, at now (unix seconds), to a verifier that pins domainID, which is domain with master, whose epochs " +
+		"have length seconds, who knows no other domain, revokes nobody, welcomes everybody and needs no protocol. name, device and epoch are the peer's. check \"certificate\" is one that does not parse."}
 	all, err := subject()
 	if err != nil {
 		return nil, err
@@ -43,7 +45,17 @@ func idtlsPage() (*spec.Page, error) {
 		}
 		p.Accept = append(p.Accept, c)
 	}
-	return p, refuseBindings(p, k, whole)
+	if err := acceptLeaves(p, k, person, whole, hour); err != nil {
+		return nil, err
+	}
+	if err := refuseBindings(p, k, whole); err != nil {
+		return nil, err
+	}
+	if err := refuseLeaves(p, k, whole, hour); err != nil {
+		return nil, err
+	}
+	sortByReason(p)
+	return p, nil
 }
 
 // bound is spec/idtls.md "Binding", signed for the leaf key of a seed.
@@ -59,6 +71,7 @@ func bound(k identity.Key, f tls) (spec.Case, error) {
 	if err != nil {
 		return nil, err
 	}
+	c["what"] = "binding"
 	c["binding"], c["spki"] = hexOf(tbs)+c["signature"], hexOf(spki)
 	c["suite"], c["usage"] = hexOf([]byte{f.suite}), hexOf([]byte{f.usage})
 	c["notBefore"], c["notAfter"] = hexOf(encoding.U64(f.notBefore)), hexOf(encoding.U64(f.notAfter))
@@ -115,6 +128,5 @@ func refuseBindings(p *spec.Page, k identity.Key, whole tls) error {
 	}
 	p.Refuse = append(p.Refuse, refused(good, "leaf with another key", "check", "signature", "spki", hexOf(other)),
 		refused(good, "another master", "check", "signature", "master", hexOf(secret("other").G2().Bytes())))
-	sortByReason(p)
 	return nil
 }
