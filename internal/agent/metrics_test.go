@@ -48,6 +48,10 @@ func TestMetricsFollowEachName(t *testing.T) {
 		expect(`milagro_agent_ready{name="`+web+`"}`, 1, 1)
 		expect(`milagro_agent_enrolments_total{name="`+web+`",outcome="ok"}`, 1, 1)
 		time.Sleep(9 * time.Minute)
+		const age = `milagro_agent_revocation_list_age_seconds{authority="2",domain="example.org"}`
+		expect(age, 0, 25)
+		expect(`milagro_agent_revocation_bound_seconds{domain="example.org"}`, 1050, 1050) // 600 + 150 + 300
+		expect(`milagro_agent_revoked_devices{domain="example.org"}`, 0, 0)
 		expect("milagro_agent_next_key"+key, 1, 1)
 		expect(`milagro_agent_renewals_total{name="`+web+`",outcome="ok"}`, 1, 1)
 		expect(`milagro_agent_last_renewal_timestamp_seconds{name="`+web+`"}`, float64(time.Now().Unix()-120), float64(time.Now().Unix()))
@@ -56,6 +60,7 @@ func TestMetricsFollowEachName(t *testing.T) {
 		expect("milagro_agent_key_remaining_seconds"+key, -90, -25)
 		expect(`milagro_agent_ready{name="`+web+`"}`, 1, 1) // peers accept it
 		time.Sleep(10 * time.Minute)
+		expect(age, 21*60, 22*60)
 		expect(`milagro_agent_ready{name="`+web+`"}`, 0, 0)
 		expect(`milagro_agent_renewals_total{name="`+web+`",outcome="failed"}`, 3, 1000)
 		for i := range 3 {
