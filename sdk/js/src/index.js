@@ -9,6 +9,7 @@ export {
   verifyKey, verifyProof, verifyShare, verifyShares,
 } from './shares.js';
 export { sign, verify, verifyBatch } from './ibs.js';
+export * from './idtls.js';
 export { openEnvelope, readEnvelope, signEnvelope } from './envelope.js';
 export * from './device.js';
 export * from './document.js';

@@ -10,10 +10,10 @@ import { proveWith } from '../src/shares.js';
 import { DIR, runFile, same } from '../testing/vectors.js';
 
 // Of pages that this package does not implement.
-const OTHER_PAGES = ['ceremony.json', 'idtls.json', 'revocations.json'];
+const OTHER_PAGES = ['ceremony.json', 'revocations.json'];
 
 // Run by tests of their own.
-const OWN_TESTS = ['document.json', 'issuance.json', 'mpin.json'];
+const OWN_TESTS = ['document.json', 'idtls.json', 'issuance.json', 'mpin.json'];
 
 const ZEROS = '00'.repeat(32);
 const signer = (c) => ({ domainID: unhex(c.domainID), name: c.name, device: unhex(c.device), epoch: unhex(c.epoch) });
