@@ -121,6 +121,9 @@ func TestAnAuthorityThatDoesNotKnowTheDeviceIsShownATokenAgain(t *testing.T) {
 		if !ready(t, a) {
 			t.Errorf("lacks %v:\n%s", lacks(t, a), s.log)
 		}
+		if n := s.log.count("renewed without some authorities", pod, "authority 1 silent"); n != 1 {
+			t.Errorf("said %d times who is missing:\n%s", n, s.log)
+		}
 		if n := s.log.count("msg=enrolled", pod); n != 2 {
 			t.Errorf("enrolled %d times:\n%s", n, s.log)
 		}
