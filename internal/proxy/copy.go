@@ -20,12 +20,13 @@ const (
 
 // buffers are borrowed while bytes move and given back while a connection is
 // quiet: thousands of idle ones cost no buffers.
-type buffers struct{ bulk, record sync.Pool }
+type buffers struct{ bulk, record, joined sync.Pool }
 
 func newBuffers() *buffers {
 	return &buffers{
 		bulk:   sync.Pool{New: func() any { return new([bulk]byte) }},
 		record: sync.Pool{New: func() any { return new([fullRecord]byte) }},
+		joined: sync.Pool{New: func() any { return new([joined]byte) }},
 	}
 }
 
@@ -33,10 +34,10 @@ func newBuffers() *buffers {
 // close_notify. A socket that ends without one is io.ErrUnexpectedEOF.
 func (b *buffers) copyRecords(to io.Writer, from *tls.Conn, count func(int)) error {
 	small := make([]byte, quiet)
-	var large *[fullRecord]byte
+	var large *[bulk]byte
 	defer func() {
 		if large != nil {
-			b.record.Put(large)
+			b.bulk.Put(large)
 		}
 	}()
 	for {
@@ -44,7 +45,7 @@ func (b *buffers) copyRecords(to io.Writer, from *tls.Conn, count func(int)) err
 		if large != nil {
 			buffer = large[:]
 		}
-		n, err := from.Read(buffer)
+		n, err := readRecords(from, buffer)
 		if n > 0 {
 			if err := write(to, buffer[:n], count); err != nil {
 				return err
@@ -58,12 +59,30 @@ func (b *buffers) copyRecords(to io.Writer, from *tls.Conn, count func(int)) err
 		}
 		switch {
 		case n == quiet && large == nil: // there is more
-			large = b.record.Get().(*[fullRecord]byte)
+			large = b.bulk.Get().(*[bulk]byte)
 		case n < quiet && large != nil:
-			b.record.Put(large)
+			b.bulk.Put(large)
 			large = nil
 		}
 	}
+}
+
+// readRecords reads a record, and those that are here already, as far as there is
+// room for them.
+func readRecords(from *tls.Conn, into []byte) (int, error) {
+	n, err := from.Read(into)
+	hooked, ok := from.NetConn().(*hookedConn)
+	for ok && err == nil && n+fullRecord <= len(into) && hooked.whole() {
+		var more int
+		hooked.impatient = true
+		more, err = from.Read(into[n:])
+		hooked.impatient = false
+		n += more
+	}
+	if errors.Is(err, errNotHere) { // the record was for TLS itself
+		err = nil
+	}
+	return n, err
 }
 
 // ended returns nil if the peer has said that this is the end. crypto/tls does not

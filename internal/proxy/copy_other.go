@@ -12,4 +12,11 @@ func (b *buffers) copyReady(to io.Writer, from net.Conn, count func(int)) error 
 	return b.copyPlain(to, from, count)
 }
 
+// socketReader is none here: connections are read as they are.
+type socketReader struct{}
+
+func (*buffers) reader(net.Conn) *socketReader { return nil }
+
+func (*socketReader) next() (buffer *[bulk]byte, n int, err error) { return nil, 0, io.EOF }
+
 func isNotConnected(error) bool { return false }

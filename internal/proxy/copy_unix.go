@@ -13,52 +13,78 @@ import (
 // copyReady copies what a socket brings until its end. It borrows a buffer only
 // when there is something to read.
 func (b *buffers) copyReady(to io.Writer, from net.Conn, count func(int)) error {
-	socket, ok := from.(syscall.Conn)
-	if !ok {
+	reader := b.reader(from)
+	if reader == nil {
 		return b.copyPlain(to, from, count)
+	}
+	for {
+		buffer, n, err := reader.next()
+		if err == nil {
+			err = write(to, buffer[:n], count)
+			b.bulk.Put(buffer)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// socketReader reads a socket into buffers that it borrows once there is something
+// to read.
+type socketReader struct {
+	conn   net.Conn
+	raw    syscall.RawConn
+	ready  func(fd uintptr) bool
+	buffer *[bulk]byte
+	n      int
+	err    error
+}
+
+// reader returns a reader of conn, nil if conn is no socket.
+func (b *buffers) reader(conn net.Conn) *socketReader {
+	socket, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {
-		return err
+		return nil
 	}
-	var (
-		buffer *[bulk]byte
-		n      int
-		failed error
-	)
-	ready := func(fd uintptr) bool {
-		buffer = b.bulk.Get().(*[bulk]byte)
+	r := &socketReader{conn: conn, raw: raw}
+	r.ready = func(fd uintptr) bool {
+		r.buffer = b.bulk.Get().(*[bulk]byte)
 		for {
-			n, failed = syscall.Read(int(fd), buffer[:])
-			if failed != syscall.EINTR {
+			r.n, r.err = syscall.Read(int(fd), r.buffer[:])
+			if r.err != syscall.EINTR {
 				break
 			}
 		}
-		if failed != syscall.EAGAIN {
+		if r.err == nil && r.n > 0 {
 			return true
 		}
-		b.bulk.Put(buffer)
-		return false
+		b.bulk.Put(r.buffer)
+		r.buffer = nil
+		return r.err != syscall.EAGAIN
 	}
-	for {
-		if err := raw.Read(ready); err != nil {
-			return err
-		}
-		if failed == nil && n > 0 {
-			failed = write(to, buffer[:n], count)
-		} else if failed == nil {
-			failed = io.EOF
-		} else {
-			failed = &net.OpError{Op: "read", Net: from.LocalAddr().Network(), Addr: from.RemoteAddr(), Err: os.NewSyscallError("read", failed)}
-		}
-		b.bulk.Put(buffer)
-		if errors.Is(failed, io.EOF) {
-			return nil
-		}
-		if failed != nil {
-			return failed
-		}
+	return r
+}
+
+// next waits for bytes; the buffer is to be put back. The end is io.EOF.
+func (r *socketReader) next() (buffer *[bulk]byte, n int, err error) {
+	if err := r.raw.Read(r.ready); err != nil {
+		return nil, 0, err
 	}
+	switch {
+	case r.err != nil:
+		return nil, 0, &net.OpError{Op: "read", Net: r.conn.LocalAddr().Network(), Source: r.conn.LocalAddr(), Addr: r.conn.RemoteAddr(), Err: os.NewSyscallError("read", r.err)}
+	case r.buffer == nil:
+		return nil, 0, io.EOF
+	}
+	buffer, r.buffer = r.buffer, nil
+	return buffer, r.n, nil
 }
 
 // isNotConnected reports whether err says that the other end has gone already.

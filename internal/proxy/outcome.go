@@ -48,7 +48,7 @@ func outcomeOf(err error) outcome {
 		return outcomeLimit
 	case alert, isOp && remote.Op == "remote error":
 		return outcomeDeclined
-	case isOp && (remote.Op == "read" || remote.Op == "write"), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+	case isOp && (remote.Op == "read" || remote.Op == "raw-read" || remote.Op == "write"), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return outcomeBroken
 	case errors.Is(err, errNoKey):
 		return outcomeKey

@@ -17,6 +17,7 @@ type route struct {
 	authorize idtls.Authorizer
 	tls       *tls.Config
 	stats     *routeStats
+	buffers   *buffers
 	web       *web // of protocol http
 }
 
@@ -31,7 +32,7 @@ func newRoute(settings Route, p *Proxy) (*route, error) {
 	for _, p := range settings.peers() {
 		patterns = append(patterns, p.Pattern)
 	}
-	r := &route{Route: settings, authorize: idtls.Matching(patterns...), stats: p.metrics.route(settings.Name)}
+	r := &route{Route: settings, authorize: idtls.Matching(patterns...), stats: p.metrics.route(settings.Name), buffers: p.buffers}
 	make := idtls.ServerConfig
 	if r.Mode == Client {
 		make = idtls.ClientConfig
@@ -89,7 +90,7 @@ func (r *route) handleClient(o *port, raw net.Conn, identified func()) {
 		r.refuse(raw, began, errLimit)
 		return
 	}
-	hooked := &hookedConn{Conn: raw}
+	hooked := r.buffers.hook(raw)
 	hooked.then(o.leave)
 	local, err := r.localServer(o.ctx, hooked)
 	if err != nil {

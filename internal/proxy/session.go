@@ -46,7 +46,7 @@ type session struct {
 
 // accept runs the handshake of a server's route.
 func (r *route) accept(o *port, raw net.Conn) (*session, error) {
-	hooked := &hookedConn{Conn: raw}
+	hooked := r.buffers.hook(raw)
 	ctx, cancel := context.WithTimeout(o.ctx, handshakeTimeout)
 	defer cancel()
 	began := time.Now()
@@ -77,7 +77,7 @@ func (r *route) dial(ctx context.Context, o *port, config *tls.Config) (*session
 	if err != nil {
 		return nil, &unreachable{err}
 	}
-	hooked := &hookedConn{Conn: raw}
+	hooked := r.buffers.hook(raw)
 	conn := tls.Client(hooked, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		sayGoodbye(raw)
@@ -171,52 +171,6 @@ type closer func()
 
 // Close calls it.
 func (c closer) Close() error { c(); return nil }
-
-// hookedConn is a connection that says when it is closed, whoever closes it.
-type hookedConn struct {
-	net.Conn
-	session *session    // of the identity TLS over it; nil if there is none
-	dry     atomic.Bool // the socket has ended
-
-	mu     sync.Mutex // of all below
-	closed bool
-	hook   func()
-}
-
-// Read reads from the socket.
-func (c *hookedConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if errors.Is(err, io.EOF) {
-		c.dry.Store(true)
-	}
-	return n, err
-}
-
-// then has f called once when c is closed, at once if it is.
-func (c *hookedConn) then(f func()) {
-	c.mu.Lock()
-	closed := c.closed
-	if !closed {
-		c.hook = f
-	}
-	c.mu.Unlock()
-	if closed {
-		f()
-	}
-}
-
-// Close closes the connection.
-func (c *hookedConn) Close() error {
-	err := c.Conn.Close()
-	c.mu.Lock()
-	f := c.hook
-	c.closed, c.hook = true, nil
-	c.mu.Unlock()
-	if f != nil {
-		f()
-	}
-	return err
-}
 
 // unreachable is a target that no connection could be made to.
 type unreachable struct{ error }

@@ -55,7 +55,7 @@ func (r *route) dialLocal(ctx context.Context) (net.Conn, error) {
 	if r.Local == LocalPlain {
 		return raw, nil
 	}
-	conn := tls.Client(&hookedConn{Conn: raw}, r.LocalTLS)
+	conn := tls.Client(r.buffers.hook(raw), r.LocalTLS)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		sayGoodbye(raw)
 		return nil, &unreachable{err}
@@ -173,9 +173,19 @@ func resetLocal(conn net.Conn) {
 	reset(conn)
 }
 
-// write passes bytes on and counts them.
+// write passes bytes on and counts them. More than a record goes to the socket at once.
 func write(to io.Writer, b []byte, count func(int)) error {
+	var hooked *hookedConn
+	if secure, ok := to.(*tls.Conn); ok && len(b) > fullRecord {
+		hooked, _ = secure.NetConn().(*hookedConn)
+	}
+	if hooked != nil {
+		hooked.collect()
+	}
 	n, err := to.Write(b)
+	if hooked != nil {
+		err = errors.Join(err, hooked.release())
+	}
 	count(n)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"strings"
 	"sync"
 	"time"
 )
@@ -219,6 +220,9 @@ func (w *web) fail(rw http.ResponseWriter, r *http.Request, err error) {
 		text = "who answers at the target is not who must be there"
 	case how == outcomeDeclined:
 		text = "the target does not welcome this side"
+	case strings.Contains(err.Error(), "client conn could not be established"):
+		// HTTP/2 does not say why the first connection ended before its first frame.
+		text = "the target ended the connection at once: does it welcome this side?"
 	case how == outcomeKey:
 		status, text = http.StatusServiceUnavailable, "this side has no key"
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -246,16 +247,17 @@ func TestGatewayErrorsSayWhoseFaultItIsAndNothingElse(t *testing.T) {
 		to     Address
 		change func(in, out *Route)
 		status int
-		text   string
+		text   string // one of several
 	}{
 		{nowhere, asWeb, 502, "nobody answers at the target"},
 		{good, func(in, out *Route) { asWeb(in, out); out.To = patterns(t, dbName) }, 502, "who answers at the target is not who must be there"},
-		{good, func(in, out *Route) { asWeb(in, out); in.Allow = patterns(t, dbName) }, 502, "the target does not welcome this side"},
+		{good, func(in, out *Route) { asWeb(in, out); in.Allow = patterns(t, dbName) }, 502, "the target does not welcome this side|the target ended the connection at once: does it welcome this side?"},
 	} {
 		_, out := w.pair(t, k.to, k.change)
 		status, header, body := get(t, browser(t, 1), "http://"+out.Address("out")+"/secret-path")
-		if status != k.status || body != "milagro proxy: "+k.text+"\n" || !strings.HasPrefix(header.Get("Content-Type"), "text/plain") {
-			t.Errorf("%d %q, want %d %q", status, body, k.status, k.text)
+		said := strings.TrimSuffix(strings.TrimPrefix(body, "milagro proxy: "), "\n")
+		if status != k.status || !slices.Contains(strings.Split(k.text, "|"), said) || !strings.HasPrefix(header.Get("Content-Type"), "text/plain") {
+			t.Errorf("%d %q, want %d %q\n%s", status, body, k.status, k.text, out.access)
 		}
 	}
 }
