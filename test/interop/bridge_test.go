@@ -25,6 +25,7 @@ import (
 // TestSPIFFEProgramsTalkThroughTheirSidecars: two programs that know go-spiffe
 // only, each with certificates of its own sidecar, and identity TLS between these.
 func TestSPIFFEProgramsTalkThroughTheirSidecars(t *testing.T) {
+	t.Parallel()
 	d := newDomain(t, 3600)
 	dir := shortDir(t)
 	free := must(webserver.FreeAddresses(3))(t)

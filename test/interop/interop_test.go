@@ -33,7 +33,9 @@ func TestMain(m *testing.M) {
 	case roleService:
 		os.Exit(reportRole(service(context.Background(), os.Args[1:])))
 	}
-	// They wait for clocks and other processes: more of them at once than processors.
+	// Debian keeps daemons where only root looks.
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	// Tests wait for clocks and other processes: more of them at once than processors.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err) // a flag of package testing
