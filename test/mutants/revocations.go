@@ -1,0 +1,25 @@
+package main
+
+var revocationMutants = []mutant{
+	{"takes a list of revocations that nobody signed", "R23", "internal/encoding/envelope.go", "if err := e.Verify(key); err != nil {", "if err := e.Verify(key); err != nil && false {", "dta", "TestForgedRevocationsAreRefused"},
+	{"takes another authority's list of revocations", "R23", "dta/revocations.go", "case l.Index != index:", "case false:", "dta", "TestForgedRevocationsAreRefused"},
+	{"takes a list of revocations of another generation", "R23", "dta/revocations.go", "case l.Generation != d.Generation():", "case false:", "dta", "TestForgedRevocationsAreRefused"},
+	{"takes a list of revocations of another domain", "R23", "dta/revocations.go", "case l.Domain != d.ID():", "case false:", "dta", "TestForgedRevocationsAreRefused"},
+	{"writes lists of revocations without a bound", "R23", "dta/revocations.go", "if size += 4 + len(entry); len(entries) == MaxRevocations || size > MaxRevocationList {", "if size += 4 + len(entry); size < 0 {", "dta", "TestRevocationsAreBounded"},
+	{"revokes whom one list of three names", "R23", "wallet/revocations.go", "if by >= d.RevokedBy() {", "if by >= 1 {", "wallet", "TestListsOfEnoughAuthoritiesRevoke"},
+	{"wants all lists to name a device", "R23", "wallet/revocations.go", "if by >= d.RevokedBy() {", "if by >= len(d.Authorities()) {", "wallet", "TestListsOfEnoughAuthoritiesRevoke"},
+	{"takes an older list of revocations", "R23", "wallet/revocations.go", "case old == nil || next.Sequence > old.Sequence:", "case old == nil || next.Sequence != old.Sequence:", "wallet", "TestListsNeverGoBack"},
+	{"takes two lists of one sequence", "R23", "wallet/revocations.go", "case next.Time != old.Time || !slices.Equal(next.Entries, old.Entries):", "case false:", "wallet", "TestListsNeverGoBack"},
+	{"keeps without asking for revocations", "R23", "wallet/renew.go", "defer w.followRevocations(ctx, n.Domain())()", "", "wallet", "TestKeepHearsOfRevocations"},
+	{"hands out domains that know no revocation", "R23", "wallet/domain.go", "Revoked: w.revoked(name)}", "Revoked: nil}", "wallet", "TestDeniedPeerIsRefusedWithinASecond"},
+	{"looks at the deny list once", "R23", "wallet/deny.go", "denyLook = 100 * time.Millisecond", "denyLook = 100 * time.Hour", "wallet", "TestDeniedPeerIsRefusedWithinASecond"},
+	{"welcomes everybody when the deny list is damaged", "R23", "wallet/deny.go", "return set == nil || set.has(pair{p.Name, p.Device})", "return set != nil && set.has(pair{p.Name, p.Device})", "wallet", "TestDamagedDenyListFailsClosed"},
+	{"hands out credentials without a deny list", "R23", "wallet/source.go", "if err := s.wallet.denyReady(); err != nil {", "if err := s.wallet.denyReady(); err != nil && false {", "wallet", "TestDamagedDenyListFailsClosed"},
+	{"denies a name on one device when it is to be denied on all", "R23", "wallet/deny.go", "return name || device || both", "return name && both || device || both", "wallet", "TestDenialNamesWhomItMeans"},
+	{"forgets the prefetch in the bound of revocation", "R23", "wallet/revocations.go", "return seconds(length) + seconds(length/4) + seconds(min(length, identity.MaxSkew))", "return seconds(length) + seconds(min(length, identity.MaxSkew))", "wallet", "TestRevocationBoundIsEpochPrefetchAndSkew"},
+	{"revokes and lists nobody", "R23", "internal/authority/state_codes.go", "return listRevoked(ctx, tx, name, device, now)", "return nil", "internal/authority", "TestRevokedDeviceIsListed"},
+	{"lists only whom it enrolled", "R23", "internal/authority/revocations.go", "if len(device) > 0 {", "if false {", "internal/authority", "TestRevokedDeviceIsListedWhereItNeverEnrolled"},
+	{"numbers lists of revocations by the clock alone", "R23", "internal/authority/revocations.go", "THEN excluded.sequence ELSE revocation_lists.sequence + 1 END", "THEN excluded.sequence ELSE excluded.sequence END", "internal/authority", "TestSequenceOfRevocationsNeverFalls"},
+	{"serves one list of revocations for ever", "R23", "internal/authority/revocations.go", "if r.signed == nil || says != r.of || !within(now, r.made, listLife) {", "if r.signed == nil || says != r.of {", "internal/authority", "TestListOfRevocationsTellsItsAge"},
+	{"lists every revocation there ever was", "R23", "internal/authority/revocations.go", "WHERE revoked >= ? ORDER BY revoked DESC, name, device LIMIT ?", "WHERE revoked >= ? OR TRUE ORDER BY revoked DESC, name, device LIMIT ?", "internal/authority", "TestListOfRevocationsIsBounded"},
+}
