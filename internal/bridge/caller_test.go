@@ -130,7 +130,9 @@ func TestTheHeaderIsMandatory(t *testing.T) {
 	s := newSite(t, longEpoch, nil)
 	api := raw(t, s.serve(t))
 	for _, values := range [][]string{{}, {header, "false"}, {header, "True"}, {header, "true", header, "true"}} {
-		ctx := metadata.AppendToOutgoingContext(t.Context(), values...)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		ctx = metadata.AppendToOutgoingContext(ctx, values...)
 		svid, err := api.FetchX509SVID(ctx, &workload.X509SVIDRequest{})
 		check(t, err)
 		_, err = svid.Recv()
@@ -240,6 +242,17 @@ func TestAConnectionTooManyIsCut(t *testing.T) {
 		}
 		if ctx.Err() != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+func TestWorkloadsAreKnownByKindAndNumber(t *testing.T) {
+	c := caller{uid: 7, gid: 9, pid: 1}
+	for w, want := range map[Workload]bool{
+		User(7): true, Group(9): true, User(9): false, Group(7): false, User(0): false, Group(0): false, {}: false,
+	} {
+		if w.fits(c) != want {
+			t.Errorf("%v fits: %t", w, !want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +21,9 @@ import (
 // stream returns the caller's stream of SVIDs.
 func stream(t *testing.T, path string) grpc.ServerStreamingClient[workload.X509SVIDResponse] {
 	t.Helper()
-	s, err := raw(t, path).FetchX509SVID(metadata.AppendToOutgoingContext(t.Context(), header, "true"), &workload.X509SVIDRequest{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // what is not pushed is missed
+	t.Cleanup(cancel)
+	s, err := raw(t, path).FetchX509SVID(metadata.AppendToOutgoingContext(ctx, header, "true"), &workload.X509SVIDRequest{})
 	check(t, err)
 	return s
 }
@@ -163,7 +166,7 @@ func TestWithoutACredentialNothingIsGivenUntilThereIsOneAgain(t *testing.T) {
 			_, err = pushes.Recv()
 		}
 		if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), webText) || !strings.Contains(err.Error(), errNoCredential.Error()) {
-			t.Errorf("%s: %v", why, err)
+			t.Fatalf("%s: %v", why, err)
 		}
 		if _, err := client(t, path).FetchX509Bundles(t.Context()); status.Code(err) != codes.Unavailable {
 			t.Errorf("%s: the bundle is still given: %v", why, err)
