@@ -27,13 +27,13 @@ import (
 // quay is a real domain's wallet with two names, a program that echoes and a sidecar
 // process with a route for each.
 type quay struct {
-	dir, file    string
-	api, web     string // where the routes listen
-	metrics, own string
-	program      net.Listener
-	cmd          *exec.Cmd
-	log          *lockedBuffer
-	over         chan error
+	dir, file string
+	api, web  string // where the routes listen
+	metrics   string
+	program   net.Listener
+	cmd       *exec.Cmd
+	log       *lockedBuffer
+	over      chan error
 }
 
 type lockedBuffer struct {

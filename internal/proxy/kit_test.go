@@ -200,7 +200,7 @@ func await(t testing.TB, what string, so func() bool) {
 // plan completes routes and makes a plan of them.
 func (s *served) plan(t testing.TB, drain time.Duration, routes ...Route) Plan {
 	t.Helper()
-	settings := Settings{Routes: routes}
+	settings := Settings{Routes: routes, Workload: WorkloadSettings{Socket: "/run/workload"}}
 	check(t, settings.Check())
 	return Plan{Routes: settings.Routes, Drain: drain, AccessLog: telemetry.NewLogger(s.access, slog.LevelInfo)}
 }

@@ -79,6 +79,16 @@ func (c *hookedConn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	n := c.hand(p)
+	if len(c.unread) == 0 {
+		c.buffers.bulk.Put(c.ahead)
+		c.ahead = nil
+	}
+	return n, nil
+}
+
+// hand moves bytes that were read ahead into p, up to the end of a header or record.
+func (c *hookedConn) hand(p []byte) int {
 	n := 0
 	if c.rest > 0 {
 		n = copy(p[:min(len(p), c.rest)], c.unread)
@@ -90,11 +100,8 @@ func (c *hookedConn) Read(p []byte) (int, error) {
 			c.have, c.rest = 0, int(binary.BigEndian.Uint16(c.header[3:]))
 		}
 	}
-	if c.unread = c.unread[n:]; len(c.unread) == 0 {
-		c.buffers.bulk.Put(c.ahead)
-		c.ahead = nil
-	}
-	return n, nil
+	c.unread = c.unread[n:]
+	return n
 }
 
 func (c *hookedConn) fill() error {
