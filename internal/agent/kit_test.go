@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -32,6 +33,7 @@ type stage struct {
 	issuer *authoritytest.TokenIssuer
 	dir    string // of the wallet
 	log    *journal
+	lists  bool // whether lists of revocations, of which there are many, come through
 
 	host  atomic.Int64  // by which the host's clock is wrong
 	world atomic.Int64  // what the authorities' clocks show
@@ -43,7 +45,7 @@ type stage struct {
 // length is that of an epoch, in seconds; its skew is five minutes.
 const length = 600
 
-// newStage makes a domain of two out of three.
+// newStage makes a domain of two authorities, unless change wants others.
 func newStage(t *testing.T, change func(*authoritytest.Config, *stage)) *stage {
 	t.Helper()
 	t.Parallel()
@@ -52,7 +54,7 @@ func newStage(t *testing.T, change func(*authoritytest.Config, *stage)) *stage {
 	s.world.Store(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()) // when bubbles begin
 	clock := func() time.Time { return time.Unix(0, s.world.Load()) }
 	s.issuer = authoritytest.NewTokenIssuer(t, clock)
-	cfg := authoritytest.Config{Threshold: 2, Clock: clock,
+	cfg := authoritytest.Config{Threshold: 2, Authorities: 2, Clock: clock,
 		Epochs: map[identity.Purpose]uint32{identity.Channel: length, identity.Decrypt: length}}
 	if change != nil {
 		change(&cfg, s)
@@ -89,6 +91,9 @@ func (s *stage) now() time.Time {
 
 // RoundTrip implements http.RoundTripper.
 func (s *stage) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !s.lists && r.URL.Path == "/v1/revocations" {
+		return nil, errors.New("lost on the way")
+	}
 	var body []byte
 	if r.Body != nil {
 		defer r.Body.Close()

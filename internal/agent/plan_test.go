@@ -24,7 +24,7 @@ func trusting(t *testing.T) func(*authoritytest.Config, *stage) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Flags = []string{"shared-root"}
+		c.Authorities, c.Flags = 3, []string{"shared-root"}
 		c.TokenRoots = func(uint32) []authority.TokenRoot {
 			return []authority.TokenRoot{{Name: "cluster", Issuer: s.issuer.URL, Keys: s.issuer.URL + "/jwks", Binding: authority.BindSoleAudience,
 				NameTemplate: "spiffe://example.org/ns/{/kubernetes.io/namespace}/sa/{/kubernetes.io/serviceaccount/name}", Allow: []identity.Pattern{allow}}}
