@@ -26,8 +26,8 @@ var channelSubjects = []subject{
 	{name: "channel-cold", against: chain, clock: processor, setup: channelCold},
 	{name: "channel-cold-storm", against: chain, clock: processor, setup: channelStorm},
 	{name: "channel-warm-bytes", against: chain, whole: channelBytes},
-	{name: "channel-throughput", against: plain, clock: wall, sample: traffic, setup: channelThroughput},
-	{name: "channel-requests", against: plain, clock: wall, sample: traffic, setup: channelRequests},
+	{name: "channel-throughput", against: plain, clock: processor, sample: traffic, setup: channelThroughput},
+	{name: "channel-requests", against: plain, clock: processor, sample: traffic, setup: channelRequests},
 	{name: "channel-idle-memory", against: plain, whole: channelMemory},
 	{name: "channel-flood", against: "channel-warm", whole: channelFlood},
 	{name: "channel-flood-memory", against: "channel-flood-none", whole: channelFloodMemory},
@@ -157,28 +157,44 @@ func newPair() (*pair, error) {
 // chainConfigs is the reference: mutual TLS with P-256 certificates, root not
 // sent, intermediate and leaf sent, the same names and key usage, tickets off.
 func chainConfigs() (client, server *tls.Config, err error) {
-	root, err := newAuthority("root", nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	middle, err := newAuthority("intermediate", root)
+	l, err := newLeaves()
 	if err != nil {
 		return nil, nil, err
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(root.certificate)
-	clientLeaf, err := middle.leaf(web, x509.ExtKeyUsageClientAuth)
-	if err != nil {
-		return nil, nil, err
-	}
-	serverLeaf, err := middle.leaf(api, x509.ExtKeyUsageServerAuth)
-	if err != nil {
-		return nil, nil, err
-	}
+	roots.AddCert(l.root.certificate)
+	client, server = mutual(roots, l.client, l.server)
+	return client, server, nil
+}
+
+func mutual(roots *x509.CertPool, clientLeaf, serverLeaf tls.Certificate) (client, server *tls.Config) {
 	client = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: "api.bench.example", Certificates: []tls.Certificate{clientLeaf}}
 	server = &tls.Config{MinVersion: tls.VersionTLS13, ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert,
 		Certificates: []tls.Certificate{serverLeaf}, SessionTicketsDisabled: true}
-	return client, server, nil
+	return client, server
+}
+
+// leaves are the certificates of both ends of the reference, with the intermediate.
+type leaves struct {
+	root           *authority
+	client, server tls.Certificate
+}
+
+func newLeaves() (*leaves, error) {
+	root, err := newAuthority("root", nil)
+	if err != nil {
+		return nil, err
+	}
+	middle, err := newAuthority("intermediate", root)
+	if err != nil {
+		return nil, err
+	}
+	l := &leaves{root: root}
+	if l.client, err = middle.leaf(web, x509.ExtKeyUsageClientAuth); err != nil {
+		return nil, err
+	}
+	l.server, err = middle.leaf(api, x509.ExtKeyUsageServerAuth)
+	return l, err
 }
 
 // authority is a certificate authority of the reference.
