@@ -176,12 +176,8 @@ func TestDenyListIsBounded(t *testing.T) {
 		many = append(many, Denial{Device: identity.DeviceHash{byte(i), byte(i >> 8), 1}, Reason: fmt.Sprint("lost on truck ", i)})
 	}
 	check(t, w.changeDenied(t.Context(), func([]Denial) ([]Denial, error) { return many[:6_000], nil }))
-	began := time.Now()
 	if !w.denies(peerWith(many[0].Device)) || w.denies(peerWith(many[9_999].Device)) {
 		t.Error("the list does not hold")
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("6,000 entries are read in %v", took)
 	}
 	err := w.changeDenied(t.Context(), func([]Denial) ([]Denial, error) { return many, nil })
 	if err == nil || !strings.Contains(err.Error(), "the deny list is full") {

@@ -158,11 +158,7 @@ func TestListOfRevocationsIsBounded(t *testing.T) {
 	if err := m.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
 	list := revokedAt(t, d, 1)
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("it took %v", took)
-	}
 	if len(list.Entries) != dta.MaxRevocations {
 		t.Fatalf("%d entries", len(list.Entries))
 	}
