@@ -13,9 +13,6 @@ const (
 	bulk = 64 << 10
 	// fullRecord is the most that a TLS record holds.
 	fullRecord = 16 << 10
-	// quiet is the size of the buffer that a connection holds while it has nothing
-	// to say.
-	quiet = 2 << 10
 )
 
 // buffers are borrowed while bytes move and given back while a connection is
@@ -33,36 +30,34 @@ func newBuffers() *buffers {
 // copyRecords copies what a TLS connection brings until it is ended by a
 // close_notify. A socket that ends without one is io.ErrUnexpectedEOF.
 func (b *buffers) copyRecords(to io.Writer, from *tls.Conn, count func(int)) error {
-	small := make([]byte, quiet)
-	var large *[bulk]byte
-	defer func() {
-		if large != nil {
-			b.bulk.Put(large)
+	hooked, ok := from.NetConn().(*hookedConn)
+	if !ok || hooked.reader == nil {
+		if err := b.copyPlain(to, from, count); err != nil {
+			return err
 		}
-	}()
+		return ended(from)
+	}
 	for {
-		buffer := small
-		if large != nil {
-			buffer = large[:]
+		// TLS holds no bytes back: it got no more than whole records, and what they
+		// held was read.
+		if err := hooked.await(); errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		} else if err != nil {
+			return err
 		}
-		n, err := readRecords(from, buffer)
+		buffer := b.bulk.Get().(*[bulk]byte)
+		n, err := readRecords(from, buffer[:])
 		if n > 0 {
-			if err := write(to, buffer[:n], count); err != nil {
-				return err
+			if failed := write(to, buffer[:n], count); failed != nil {
+				err = failed
 			}
 		}
+		b.bulk.Put(buffer)
 		if errors.Is(err, io.EOF) {
 			return ended(from)
 		}
 		if err != nil {
 			return err
-		}
-		switch {
-		case n == quiet && large == nil: // there is more
-			large = b.bulk.Get().(*[bulk]byte)
-		case n < quiet && large != nil:
-			b.bulk.Put(large)
-			large = nil
 		}
 	}
 }

@@ -17,7 +17,7 @@ const networkABI = 4
 // privileges through exec, and everything but the sandbox, as far as the kernel knows
 // landlock. It returns what was done in words, for the log.
 func Harden(s Sandbox) (applied []string, err error) {
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+	if err := ll.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("no new privileges: %w", err)
 	}
 	applied = []string{"no new privileges"}

@@ -65,6 +65,7 @@ func TestReadinessFollowsTheKey(t *testing.T) {
 		conn.Close()
 		t.Error("a handshake without a key")
 	}
+	s.awaitLine(t, "no-key")
 	if text := s.scrape(); !strings.Contains(text, `milagro_proxy_key_end_seconds{name="`+apiName+`"} 0`) || !strings.Contains(text, `milagro_proxy_key_late{name="`+apiName+`"} 1`) {
 		t.Error("the metrics do not say so")
 	}

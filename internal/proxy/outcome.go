@@ -40,6 +40,8 @@ func outcomeOf(err error) outcome {
 	switch {
 	case err == nil:
 		return outcomeClosed
+	case errors.Is(err, errNoKey):
+		return outcomeKey
 	case refused:
 		return outcomeRefused
 	case absent:
@@ -50,8 +52,6 @@ func outcomeOf(err error) outcome {
 		return outcomeDeclined
 	case isOp && (remote.Op == "read" || remote.Op == "raw-read" || remote.Op == "write"), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return outcomeBroken
-	case errors.Is(err, errNoKey):
-		return outcomeKey
 	}
 	return outcomeHandshake
 }

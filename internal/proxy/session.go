@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -52,7 +53,7 @@ func (r *route) accept(o *port, raw net.Conn) (*session, error) {
 	began := time.Now()
 	conn := tls.Server(hooked, r.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, err
+		return nil, r.explain(err)
 	}
 	r.stats.handshake.Observe(time.Since(began).Seconds())
 	if !o.enter(r.MaxConnections) {
@@ -81,7 +82,7 @@ func (r *route) dial(ctx context.Context, o *port, config *tls.Config) (*session
 	conn := tls.Client(hooked, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		sayGoodbye(raw)
-		return nil, err
+		return nil, r.explain(err)
 	}
 	r.stats.handshake.Observe(time.Since(began).Seconds())
 	s, err := r.newSession(o, hooked, conn)
@@ -89,6 +90,14 @@ func (r *route) dial(ctx context.Context, o *port, config *tls.Config) (*session
 		reset(raw)
 	}
 	return s, err
+}
+
+// explain marks an error of a handshake that an own key would have prevented.
+func (r *route) explain(err error) error {
+	if _, missing := r.Source.Credential(); missing != nil {
+		return fmt.Errorf("%w: %w", errNoKey, err)
+	}
+	return err
 }
 
 // newSession makes the connection known to who may have to close it. It ends when

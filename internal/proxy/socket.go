@@ -104,6 +104,14 @@ func (c *hookedConn) hand(p []byte) int {
 	return n
 }
 
+// await waits until there are bytes to read.
+func (c *hookedConn) await() error {
+	if len(c.unread) > 0 {
+		return nil
+	}
+	return c.fill()
+}
+
 func (c *hookedConn) fill() error {
 	buffer, n, err := c.reader.next()
 	if err != nil {

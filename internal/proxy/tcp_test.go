@@ -23,7 +23,7 @@ import (
 func TestBytesPassBothWaysAndEndsToo(t *testing.T) {
 	w := newTown()
 	in, out := w.pair(t, target(t, echo), nil)
-	for _, size := range []int{0, 1, quiet, quiet + 1, fullRecord, 1 << 20} {
+	for _, size := range []int{0, 1, 2048, 2049, fullRecord, 1 << 20} {
 		data := make([]byte, size)
 		rand.NewChaCha8([32]byte{}).Read(data)
 		conn := dial(t, out.Address("out"))
