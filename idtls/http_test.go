@@ -41,9 +41,7 @@ func (s *site) close(t *testing.T) {
 	close(s.wires)
 	check(t, s.server.Close())
 	<-s.served
-	// crypto/tls says goodbye for five seconds at most, to an end of a pipe that
-	// may not listen; then the last sweep.
-	time.Sleep(5*time.Second + 2*sweepInterval)
+	time.Sleep(2 * sweepInterval)
 }
 
 // client returns a client with an own pool of connections, which speaks

@@ -8,7 +8,6 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,66 +17,12 @@ import (
 	"milagro.dev/identity"
 )
 
-// wire is one end of a connection in memory that tells, as a socket does,
-// whether it is closed at this end.
-type wire struct {
-	net.Conn
-	closed atomic.Bool
-}
-
-func newWire() (a, b *wire) {
-	c, s := net.Pipe()
-	return &wire{Conn: c}, &wire{Conn: s}
-}
-
-func (w *wire) Close() error {
-	w.closed.Store(true)
-	return w.Conn.Close()
-}
-
-func (w *wire) SyscallConn() (syscall.RawConn, error) { return wireControl{w}, nil }
-
-type wireControl struct{ w *wire }
-
-func (c wireControl) Control(func(uintptr)) error {
-	if c.w.closed.Load() {
-		return net.ErrClosed
-	}
-	return nil
-}
-
-func (wireControl) Read(func(uintptr) bool) error  { return errors.ErrUnsupported }
-func (wireControl) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
-
 // openWatches returns how many connections are watched with peers of d, and
 // whether the goroutine runs.
 func openWatches(d *Domain) (open int, runs bool) {
 	d.watches.mu.Lock()
 	defer d.watches.mu.Unlock()
 	return d.watches.open, d.watches.wake != nil
-}
-
-// shake makes a connection that both ends watch, over wires.
-func shake(t *testing.T, web, api Source) (client, server *wire) {
-	t.Helper()
-	clientEnd, err := ClientConfig(web, anyone)
-	check(t, err)
-	serverEnd, err := ServerConfig(api, anyone)
-	check(t, err)
-	client, server = newWire()
-	ends := make(chan error, 1)
-	go func() {
-		conn := tls.Server(server, serverEnd)
-		err := conn.Handshake()
-		if err == nil {
-			_, err = Watch(conn, conn.ConnectionState(), api)
-		}
-		ends <- err
-	}()
-	_, err = join(t.Context(), client, clientEnd, web)
-	check(t, err)
-	check(t, <-ends)
-	return client, server
 }
 
 func TestConnectionLivesAcrossItsEpochAndEndsWithTheSkew(t *testing.T) {
@@ -234,8 +179,8 @@ func TestOneCloseHoldsUpNoOther(t *testing.T) {
 		var denied atomic.Bool
 		own.Domain.Revoked = func(Peer) bool { return denied.Load() }
 		state := stateOf(forgery{credential: a.member(t, "/web")}.leaf(t))
-		bad, good := stuck{make(chan struct{})}, &wire{}
-		good.Conn, _ = net.Pipe()
+		bad := stuck{make(chan struct{})}
+		good, _ := newWire()
 		for _, conn := range []io.Closer{bad, good} {
 			_, err := Watch(conn, state, holder{own})
 			check(t, err)
@@ -377,20 +322,6 @@ func TestThiefIsWatchedInVain(t *testing.T) {
 		client.Close()
 	})
 }
-
-// wires is a listener in memory.
-type wires chan *wire
-
-func (l wires) Accept() (net.Conn, error) {
-	w, ok := <-l
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return w, nil
-}
-
-func (l wires) Close() error   { return nil }
-func (l wires) Addr() net.Addr { return &net.TCPAddr{} }
 
 // TestConnectionsRetireInTime: in time to move over, and not again and again
 // while the key behind the peer is not renewed.
