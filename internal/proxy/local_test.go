@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"milagro.dev/identity"
@@ -22,9 +23,9 @@ func hop(t testing.TB, source idtls.Source, text string) (server, client *tls.Co
 // Both programs speak X.509 with their own sidecars, and to them alone.
 func TestProgramsMaySpeakX509WithTheirSidecar(t *testing.T) {
 	w := newTown()
-	var program *tls.Config
+	var program atomic.Pointer[tls.Config]
 	to := target(t, func(conn net.Conn) {
-		secure := tls.Server(conn, program)
+		secure := tls.Server(conn, program.Load())
 		if _, err := io.Copy(secure, secure); err == nil {
 			secure.CloseWrite()
 		}
@@ -32,7 +33,9 @@ func TestProgramsMaySpeakX509WithTheirSidecar(t *testing.T) {
 	var caller *tls.Config
 	in, out := w.pair(t, to, func(in, out *Route) {
 		in.Local, out.Local = LocalX509, LocalX509
-		program, in.LocalTLS = hop(t, in.Source, apiName)
+		server, client := hop(t, in.Source, apiName)
+		program.Store(server)
+		in.LocalTLS = client
 		out.LocalTLS, caller = hop(t, out.Source, webName)
 	})
 	conn := tls.Client(dial(t, out.Address("out")), caller)

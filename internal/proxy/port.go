@@ -23,6 +23,8 @@ type port struct {
 	ctx context.Context // of its connections
 	cut context.CancelFunc
 	wg  sync.WaitGroup // of its goroutines but accept
+	// accepted is closed when accept has returned: then wg gets no new connection.
+	accepted chan struct{}
 
 	mu       sync.Mutex // of all below
 	sessions map[*session]struct{}
@@ -34,7 +36,7 @@ func newPort(p *Proxy, r *route) (*port, error) {
 	if err != nil {
 		return nil, err
 	}
-	port := &port{proxy: p, listener: listener, gate: newGate(), sessions: map[*session]struct{}{}}
+	port := &port{proxy: p, listener: listener, gate: newGate(), accepted: make(chan struct{}), sessions: map[*session]struct{}{}}
 	port.ctx, port.cut = context.WithCancel(p.ctx)
 	port.route.Store(r)
 	return port, nil
@@ -42,6 +44,7 @@ func newPort(p *Proxy, r *route) (*port, error) {
 
 // accept takes connections until the listener closes.
 func (o *port) accept() {
+	defer close(o.accepted)
 	pause := time.Duration(0)
 	for {
 		conn, err := o.listener.Accept()
@@ -67,8 +70,9 @@ func (o *port) accept() {
 // they are over.
 func (o *port) end(drain time.Duration) {
 	o.listener.Close()
-	o.wg.Go(func() { o.route.Load().retire(drain) })
 	cut := time.AfterFunc(drain, o.cut)
+	<-o.accepted
+	o.wg.Go(func() { o.route.Load().retire(drain) })
 	o.wg.Wait()
 	cut.Stop()
 	o.cut()

@@ -37,6 +37,7 @@ func (p *Proxy) Apply(plan Plan) error {
 		if _, stays := next[address]; !stays {
 			delete(p.ports, address)
 			p.log.Info("route removed", "route", port.route.Load().Name, "listen", address.String())
+			port.listener.Close()
 			p.wg.Go(func() { port.end(plan.Drain) })
 		}
 	}
