@@ -15,7 +15,7 @@ export CGO_CFLAGS ?= -O2 -D__BLST_PORTABLE__
 FUZZTIME ?= 5000x
 PURE_GO := CGO_ENABLED=0 go
 
-.PHONY: test tools vet race purego cross sdk fuzz mutants bench timing build vectors clean
+.PHONY: test tools bench-tools vet race purego cross sdk fuzz mutants bench timing build vectors clean
 
 test: tools vet race purego cross sdk fuzz
 	@echo 'make test: all passed'
@@ -81,8 +81,17 @@ fuzz:
 mutants:
 	go run ./test/mutants
 
-bench:
+bench: bench-tools
 	go run ./bench
+
+# What the sidecar's rows are compared with.
+bench-tools: tools
+	@export PATH="$$PATH:/usr/sbin:/sbin"; missing=(); \
+	for p in stunnel4 haproxy; do command -v $$p >/dev/null || missing+=($$p); done; \
+	[ $${#missing[@]} -gt 0 ] || exit 0; \
+	if [ ! -e $(POLICY) ]; then trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); fi; \
+	apt-get update -qq; apt-get install -y -qq --no-install-recommends "$${missing[@]}"; \
+	if command -v systemctl >/dev/null; then systemctl --quiet disable "$${missing[@]}"; fi
 
 timing:
 	go test -count=1 -tags timing -run Timing -v -timeout 60m ./internal/pairing

@@ -15,7 +15,7 @@ import (
 )
 
 // subjects are the rows, in the order of bench/README.md.
-var subjects = slices.Concat(cryptoSubjects, mpinSubjects, loginSubjects, issuanceSubjects, channelSubjects)
+var subjects = slices.Concat(cryptoSubjects, mpinSubjects, loginSubjects, issuanceSubjects, channelSubjects, proxySubjects)
 
 const (
 	bareMul     = "g1-mul"

@@ -161,13 +161,20 @@ func answer(stdin io.Reader, stdout io.Writer) {
 // resident returns the bytes of memory that this process has; 0 where there is no
 // /proc.
 func resident() int64 {
-	var total, pages int64
-	b, err := os.ReadFile("/proc/self/statm")
+	n, err := residentOf("self")
 	if err != nil {
 		return 0
 	}
-	if _, err := fmt.Sscan(string(b), &total, &pages); err != nil {
-		return 0
+	return n
+}
+
+// residentOf returns the bytes of memory that a process has.
+func residentOf(pid string) (int64, error) {
+	var total, pages int64
+	b, err := os.ReadFile(filepath.Join("/proc", pid, "statm"))
+	if err != nil {
+		return 0, err
 	}
-	return pages * int64(os.Getpagesize())
+	_, err = fmt.Sscan(string(b), &total, &pages)
+	return pages * int64(os.Getpagesize()), err
 }

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"testing"
 
 	"milagro.dev/internal/login"
 )
 
-// TestMain is also the login server that a crowd asks for.
+// TestMain is also the process that a row asks for.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == loginServe {
+	if len(os.Args) > 1 && slices.Contains([]string{loginServe, forward}, os.Args[1]) {
 		if err := start(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)

@@ -6,16 +6,20 @@
 //	go run ./bench -json    an array of rows
 //	go run ./bench -run IBS rows whose name matches
 //
+// A row whose reference is a program that is not installed is left out, and said so.
+//
 // bench/README.md has the table of a named machine and explains the rows.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -26,10 +30,15 @@ func main() {
 	}
 }
 
-// start is run, or the login server that a row has asked for.
+// start is run, or the process that a row has asked for.
 func start(args []string) error {
-	if len(args) > 0 && args[0] == loginServe {
-		return serveLogin(args[1:], os.Stdin, os.Stdout)
+	if len(args) > 0 {
+		switch args[0] {
+		case loginServe:
+			return serveLogin(args[1:], os.Stdin, os.Stdout)
+		case forward:
+			return serveForward(args[1:])
+		}
 	}
 	return run(args, os.Stdout)
 }
@@ -45,17 +54,9 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rows := []row{}
-	for _, s := range subjects {
-		if !match.MatchString(s.name) {
-			continue
-		}
-		fmt.Fprintln(os.Stderr, "bench:", s.name)
-		r, err := s.measure()
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		rows = append(rows, r)
+	rows, err := measureAll(slices.DeleteFunc(slices.Clone(subjects), func(s subject) bool { return !match.MatchString(s.name) }))
+	if err != nil {
+		return err
 	}
 	if *asJSON {
 		enc := json.NewEncoder(out)
@@ -63,6 +64,24 @@ func run(args []string, out io.Writer) error {
 		return enc.Encode(rows)
 	}
 	return table(out, rows)
+}
+
+// measureAll makes the rows of subjects but those whose reference is not installed.
+func measureAll(all []subject) ([]row, error) {
+	rows := []row{}
+	for _, s := range all {
+		fmt.Fprintln(os.Stderr, "bench:", s.name)
+		r, err := s.measure()
+		if absent, ok := errors.AsType[*absentError](err); ok {
+			fmt.Fprintf(os.Stderr, "bench: no row %s: %v\n", s.name, absent)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
 }
 
 func table(out io.Writer, rows []row) error {

@@ -13,6 +13,7 @@ import (
 var contract = []string{"mpin-verify", "mpin-verify-batch64", "mpin-client", "login-server", "login-server-single", "login-rows-100", "login-rows-1000000",
 	"login-sessions-memory", "refusal-timing", "share-issue", "share-issue-sealed", "share-issue-http", "ibs-verify", "ibs-verify-batch64", "channel-cold", "channel-warm", "combine-3",
 	"channel-cold-storm", "channel-warm-bytes", "channel-throughput", "channel-requests", "channel-idle-memory", "channel-flood", "channel-flood-memory",
+	"proxy-throughput", "proxy-throughput-haproxy", "proxy-latency", "proxy-latency-haproxy", "proxy-connect", "proxy-connect-haproxy", "proxy-idle-memory",
 	"enrol-t2", "enrol-t16", "request-names-100", "request-names-1000", "request-names-10000", "request-names-100000"}
 
 func TestEveryPromisedRowIsMeasured(t *testing.T) {
