@@ -104,13 +104,14 @@ func TestNoRequestIsLostWhenEpochsPass(t *testing.T) {
 					protocols = []string{"http/1.1"}
 				}
 				client := s.client(t, web, protocols...)
+				began := time.Now()
 				var all sync.WaitGroup
 				for i := range 3 {
 					all.Go(func() {
 						time.Sleep(time.Duration(i) * 370 * time.Millisecond)
 						for range 30 {
 							if answer, err := ask(client, http.MethodPost); answer != proto+" ok" {
-								t.Errorf("behind %v: %q, %v", behind, answer, err)
+								t.Errorf("%s, behind %v, at %v: %q, %v", proto, behind, time.Now().Sub(began), answer, err)
 							}
 						}
 					})

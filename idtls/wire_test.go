@@ -76,6 +76,12 @@ func (w *wire) Close() error {
 	return nil
 }
 
+// A write does not wait, so it has no deadline: crypto/tls sets one that has
+// passed when it closes.
+func (w *wire) SetWriteDeadline(time.Time) error { return nil }
+
+func (w *wire) SetDeadline(t time.Time) error { return w.SetReadDeadline(t) }
+
 func (w *wire) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	if err != nil && w.closed.Load() {
