@@ -111,7 +111,7 @@ func TestNoRequestIsLostWhenEpochsPass(t *testing.T) {
 						time.Sleep(time.Duration(i) * 370 * time.Millisecond)
 						for range 30 {
 							if answer, err := ask(client, http.MethodPost); answer != proto+" ok" {
-								t.Errorf("%s, behind %v, at %v: %q, %v", proto, behind, time.Now().Sub(began), answer, err)
+								t.Errorf("%s, behind %v, at %v: %q, %v", proto, behind, time.Since(began), answer, err)
 							}
 						}
 					})
