@@ -82,7 +82,7 @@ func (c *hookedConn) Read(p []byte) (int, error) {
 	n := c.hand(p)
 	if len(c.unread) == 0 {
 		c.buffers.bulk.Put(c.ahead)
-		c.ahead = nil
+		c.ahead, c.unread = nil, nil
 	}
 	return n, nil
 }
