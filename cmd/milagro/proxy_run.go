@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"milagro.dev/internal/agent"
 	"milagro.dev/internal/custody"
 	"milagro.dev/internal/proxy"
 	"milagro.dev/internal/systemd"
@@ -98,6 +99,7 @@ func (o proxyOrder) run(ctx context.Context) error {
 		return err
 	}
 	metrics := telemetry.NewMetrics()
+	metrics.Registry().MustRegister(agent.Revocations{Program: "proxy", Wallet: s.wallet, Domains: s.domains})
 	s.proxy = proxy.New(proxy.Config{Logger: s.log, Metrics: metrics, Keep: s.keep(settings), Ahead: s.ahead})
 	if err := s.proxy.Apply(plan); err != nil {
 		return err

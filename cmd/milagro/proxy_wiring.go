@@ -29,6 +29,7 @@ type wiring struct {
 
 	mu      sync.Mutex // of all below
 	sources map[string]idtls.Source
+	known   map[string]bool // domains of sources
 	hops    map[string]*tls.Config
 }
 
@@ -37,7 +38,7 @@ func (o proxyOrder) wiring(s *proxy.Settings, log *slog.Logger) (*wiring, error)
 	if err != nil {
 		return nil, err
 	}
-	w := &wiring{order: o, log: log, sources: map[string]idtls.Source{}, hops: map[string]*tls.Config{}}
+	w := &wiring{order: o, log: log, sources: map[string]idtls.Source{}, known: map[string]bool{}, hops: map[string]*tls.Config{}}
 	if w.wallet, err = wallet.Open(wallet.Config{Dir: dir, Logger: log}); err != nil {
 		return nil, err
 	}
@@ -74,7 +75,10 @@ func (w *wiring) source(n identity.Name, all []proxy.Federation) (idtls.Source, 
 	if err != nil {
 		return nil, err
 	}
-	w.sources[key] = s
+	w.sources[key], w.known[n.Domain()] = s, true
+	for domain := range foreign {
+		w.known[domain] = true
+	}
 	return s, nil
 }
 
@@ -95,6 +99,14 @@ func (w *wiring) plan(s *proxy.Settings) (proxy.Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// domains returns the domains of the names that routes have spoken as, and those
+// federated with them, in order.
+func (w *wiring) domains() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(maps.Keys(w.known))
 }
 
 // keep returns what renews the keys, nil if another process does.

@@ -19,7 +19,7 @@ import (
 func TestQuickstarts(t *testing.T) {
 	for page, wants := range map[string][]string{
 		"quickstart-go.md":    {"spiffe://dev.example/shop may buy shoes", "is not welcome here", "refuses this name"},
-		"quickstart-redis.md": {"OK\nshoes\n", "is denied", `"ready":true`, "milagro_proxy_key_end_seconds"},
+		"quickstart-redis.md": {"OK\nshoes\n", "is denied", `"ready":true`, "milagro_proxy_key_end_seconds", "milagro_proxy_revocation_bound_seconds"},
 		"quickstart-mtls.md": {"orders for CN=shop", "orders for spiffe://dev.example/shop", "good: 1 would be served",
 			"URI:spiffe://dev.example/shop"},
 	} {

@@ -66,12 +66,13 @@ func New(c Config) (*Agent, error) {
 	a := &Agent{clock: c.Clock, log: c.Logger, notify: c.Notify, metrics: telemetry.NewMetrics(), plan: c.Plan,
 		poked: make(chan struct{}, 1), began: time.Now(), wards: map[identity.Name]*ward{}, pins: map[Domain]*pin{}}
 	a.counters = newCounters(a.metrics, c.Version)
-	a.metrics.Registry().MustRegister(outlooks{a}, revocations{a})
+	a.metrics.Registry().MustRegister(outlooks{a})
 	var err error
 	a.wallet, err = wallet.Open(wallet.Config{Dir: c.Dir, Client: c.Client, Clock: c.Clock, Logger: slog.New(sayOnce(c.Logger.Handler())), Renewed: a.renewed})
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
+	a.metrics.Registry().MustRegister(Revocations{Program: "agent", Wallet: a.wallet, Domains: a.domains})
 	return a, nil
 }
 

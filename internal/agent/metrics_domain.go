@@ -5,37 +5,49 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"milagro.dev/wallet"
 )
 
-// revocations are the gauges of what the wallet has heard of revoked devices, of
-// the domains of all names that are kept (spec/revocations.md).
-type revocations struct{ agent *Agent }
+// Revocations are the gauges of what a wallet has heard of revoked devices
+// (spec/revocations.md): how old each authority's list is, how many devices are
+// refused by them, and how long a channel lives where no list is heard. It is a
+// prometheus.Collector.
+type Revocations struct {
+	// Program is the second word of each metric: "agent" or "proxy".
+	Program string
+	Wallet  *wallet.Wallet
+	// Domains returns the domains of the names that the program speaks as.
+	Domains func() []string
+}
 
-func (revocations) age() *prometheus.Desc {
-	return prometheus.NewDesc("milagro_agent_revocation_list_age_seconds",
+func (r Revocations) name(what string) string { return "milagro_" + r.Program + "_" + what }
+
+func (r Revocations) age() *prometheus.Desc {
+	return prometheus.NewDesc(r.name("revocation_list_age_seconds"),
 		"Age of the newest list of revocations of an authority; absent without one.", []string{"domain", "authority"}, nil)
 }
 
-func (revocations) devices() *prometheus.Desc {
-	return prometheus.NewDesc("milagro_agent_revoked_devices", "Devices that so many lists name that they are refused.", []string{"domain"}, nil)
+func (r Revocations) devices() *prometheus.Desc {
+	return prometheus.NewDesc(r.name("revoked_devices"), "Devices that so many lists name that they are refused.", []string{"domain"}, nil)
 }
 
-func (revocations) bound() *prometheus.Desc {
-	return prometheus.NewDesc("milagro_agent_revocation_bound_seconds",
+func (r Revocations) bound() *prometheus.Desc {
+	return prometheus.NewDesc(r.name("revocation_bound_seconds"),
 		"How long a channel of a revoked device lives at most where no list is heard.", []string{"domain"}, nil)
 }
 
 // Describe implements prometheus.Collector.
-func (r revocations) Describe(out chan<- *prometheus.Desc) {
+func (r Revocations) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{r.age(), r.devices(), r.bound()} {
 		out <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (r revocations) Collect(out chan<- prometheus.Metric) {
-	for _, domain := range r.agent.domains() {
-		heard, err := r.agent.wallet.Revocations(domain)
+func (r Revocations) Collect(out chan<- prometheus.Metric) {
+	for _, domain := range r.Domains() {
+		heard, err := r.Wallet.Revocations(domain)
 		if err != nil {
 			continue // not pinned yet, of which readiness speaks
 		}
