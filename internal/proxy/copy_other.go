@@ -19,4 +19,6 @@ func (*buffers) reader(net.Conn) *socketReader { return nil }
 
 func (*socketReader) next() (buffer *[bulk]byte, n int, err error) { return nil, 0, io.EOF }
 
+func writerTo(conn net.Conn) io.Writer { return conn }
+
 func isNotConnected(error) bool { return false }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"syscall"
 )
 
@@ -45,19 +44,15 @@ type socketReader struct {
 
 // reader returns a reader of conn, nil if conn is no socket.
 func (b *buffers) reader(conn net.Conn) *socketReader {
-	socket, ok := conn.(syscall.Conn)
-	if !ok {
-		return nil
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
+	raw := rawOf(conn)
+	if raw == nil {
 		return nil
 	}
 	r := &socketReader{conn: conn, raw: raw}
 	r.ready = func(fd uintptr) bool {
 		r.buffer = b.bulk.Get().(*[bulk]byte)
 		for {
-			r.n, r.err = syscall.Read(int(fd), r.buffer[:])
+			r.n, r.err = readNow(fd, r.buffer[:])
 			if r.err != syscall.EINTR {
 				break
 			}
@@ -79,7 +74,7 @@ func (r *socketReader) next() (buffer *[bulk]byte, n int, err error) {
 	}
 	switch {
 	case r.err != nil:
-		return nil, 0, &net.OpError{Op: "read", Net: r.conn.LocalAddr().Network(), Source: r.conn.LocalAddr(), Addr: r.conn.RemoteAddr(), Err: os.NewSyscallError("read", r.err)}
+		return nil, 0, failedTo("read", r.conn, r.err)
 	case r.buffer == nil:
 		return nil, 0, io.EOF
 	}

@@ -36,6 +36,7 @@ type hookedConn struct {
 	impatient bool // do not wait for bytes
 
 	writing sync.Mutex // of all below
+	writer  io.Writer  // to the socket
 	joined  *[joined]byte
 	unsent  []byte // of joined
 
@@ -46,7 +47,7 @@ type hookedConn struct {
 
 // hook returns raw with everything of a hookedConn.
 func (b *buffers) hook(raw net.Conn) *hookedConn {
-	return &hookedConn{Conn: raw, buffers: b, reader: b.reader(raw)}
+	return &hookedConn{Conn: raw, buffers: b, reader: b.reader(raw), writer: writerTo(raw)}
 }
 
 // errNotHere says that a read would have to wait. It is temporary: crypto/tls goes
@@ -135,7 +136,7 @@ func (c *hookedConn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if c.joined == nil {
-		return c.Conn.Write(p)
+		return c.writer.Write(p)
 	}
 	if len(c.unsent)+len(p) > joined {
 		if err := c.send(); err != nil {
@@ -143,7 +144,7 @@ func (c *hookedConn) Write(p []byte) (int, error) {
 		}
 	}
 	if len(p) > joined {
-		return c.Conn.Write(p)
+		return c.writer.Write(p)
 	}
 	c.unsent = append(c.unsent, p...)
 	return len(p), nil
@@ -173,7 +174,7 @@ func (c *hookedConn) send() error {
 	if len(c.unsent) == 0 {
 		return nil
 	}
-	_, err := c.Conn.Write(c.unsent)
+	_, err := c.writer.Write(c.unsent)
 	c.unsent = c.unsent[:0]
 	return err
 }

@@ -13,6 +13,9 @@ import (
 // serveTCP joins a peer to the target of a server's route.
 func (r *route) serveTCP(o *port, s *session) {
 	local, err := r.dialLocal(o.ctx)
+	if err == nil && r.Local == LocalPlain {
+		local = r.buffers.hook(local)
+	}
 	if err == nil && r.ProxyProtocol == ProxyProtocolV2 {
 		err = announce(local, s)
 	}
