@@ -25,6 +25,7 @@ var proxySubjects = []subject{
 	{name: "proxy-throughput-haproxy", against: haproxy, clock: wall, sample: streamSample, setup: proxied(haproxyPath, drain, streaming)},
 	{name: "proxy-throughput-processor", against: stunnel, clock: wall, sample: streamSample, setup: proxied(stunnelPath, drain, computing(streaming))},
 	{name: "proxy-latency", against: stunnel, clock: wall, sample: traffic, setup: proxied(stunnelPath, echo, exchanging)},
+	{name: "proxy-latency-processor", against: stunnel, clock: wall, sample: traffic, setup: proxied(stunnelPath, echo, computing(exchanging))},
 	{name: "proxy-latency-haproxy", against: haproxy, clock: wall, sample: traffic, setup: proxied(haproxyPath, echo, exchanging)},
 	{name: "proxy-connect", against: stunnel, clock: wall, sample: traffic, setup: proxied(stunnelPath, echo, connecting)},
 	{name: "proxy-connect-haproxy", against: haproxy, clock: wall, sample: traffic, setup: proxied(haproxyPath, echo, connecting)},
