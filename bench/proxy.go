@@ -17,7 +17,7 @@ const (
 	// message is how many bytes go there and back for proxy-latency.
 	message = 64
 	// streamSample is how long one run of a stream is to last at least.
-	streamSample = time.Second
+	streamSample = 500 * time.Millisecond
 )
 
 var proxySubjects = []subject{

@@ -88,12 +88,15 @@ func wrapped(program, target string, configure func(p *path) (server, client str
 }
 
 // stunnelPath is stunnel as a client and as a server: mutual TLS 1.3 with the chains
-// of the reference, the cipher that crypto/tls chooses too, no session resumed.
+// of the reference, the cipher that crypto/tls chooses too, no session resumed. Its log
+// goes to a file, as the sidecar's does: where there is no syslog it would open the
+// console for each line.
 func stunnelPath(target string) (*path, error) {
 	return wrapped(stunnel, target, func(p *path) (server, client string) {
 		config := func(accept, connect, certificate, more string) string {
 			return fmt.Sprintf(`foreground = yes
 pid =
+syslog = no
 [route]
 accept = %s
 connect = %s
