@@ -264,7 +264,7 @@ func (q *quay) drain(t *testing.T) {
 	select {
 	case err := <-q.over:
 		if err != nil {
-			t.Errorf("exit: %v", err)
+			t.Errorf("exit: %v\n%s", err, q.log)
 		}
 	case <-time.After(15 * time.Second):
 		t.Errorf("it does not end:\n%s", q.log)

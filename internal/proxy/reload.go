@@ -92,7 +92,8 @@ func (p *Proxy) switchTo(address Address, r *route) {
 			p.log.Error("permissions of a socket not changed", "path", path, "error", err)
 		}
 	}
-	port.wg.Go(func() { old.retire(p.drain) })
+	drain := p.drain // of this plan: the next one may come first
+	port.wg.Go(func() { old.retire(drain) })
 	port.expel(r.authorize)
 }
 
