@@ -50,7 +50,7 @@ func ParseCode(s string) (Code, error) {
 		return Code{}, fmt.Errorf("%w: %d characters where %d belong", ErrCode, len(digits), codeDigits+codeCheck)
 	}
 	secret, err := crockford.DecodeString(digits[:codeDigits])
-	if err != nil {
+	if err != nil || len(secret) != codeSecret { // base32 passes over ends of lines
 		return Code{}, fmt.Errorf("%w: it has a character that codes do not use", ErrCode)
 	}
 	c := Code{index: uint32(index), secret: [codeSecret]byte(secret)}

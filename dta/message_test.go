@@ -46,6 +46,7 @@ func TestParseCodeRefuses(t *testing.T) {
 		"empty": "", "no index": good[2:], "index 0": "0" + good[1:], "index 17": "17" + good[1:],
 		"index with a zero": "0" + good, "another index": "4" + good[1:], "short": good[:len(good)-1],
 		"long": good + "0", "a wrong check": good[:len(good)-1] + wrong, "a U": good[:3] + "U" + good[4:],
+		"an end of line within": good[:3] + "\n" + good[4:], "another end of line": good[:3] + "\r" + good[4:],
 	} {
 		if _, err := ParseCode(text); !errors.Is(err, ErrCode) {
 			t.Errorf("%s: %v", name, err)
