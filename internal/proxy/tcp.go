@@ -85,7 +85,10 @@ func (s *session) join(local net.Conn) error {
 		reset(s.conn.NetConn())
 		resetLocal(local)
 	})
-	defer context.AfterFunc(s.port.ctx, cut)()
+	defer context.AfterFunc(s.port.ctx, func() {
+		s.end(outcomeDrained) // first, or the cut looks like a side that broke off
+		cut()
+	})()
 	if idle := s.route.IdleTimeout.Duration; idle > 0 {
 		defer s.watchIdle(idle, cut)()
 	}
