@@ -24,7 +24,12 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/Microsoft/go-winio v0.6.3 // indirect
+require (
+	github.com/Microsoft/go-winio v0.6.3 // indirect
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
+	github.com/emersion/go-smtp v0.25.0 // indirect
+	github.com/zitadel/oidc/v3 v3.51.17 // indirect
+)
 
 require (
 	filippo.io/hpke v0.4.0 // indirect

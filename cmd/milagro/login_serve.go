@@ -15,6 +15,7 @@ import (
 	"milagro.dev/internal/config"
 	"milagro.dev/internal/custody"
 	"milagro.dev/internal/login"
+	"milagro.dev/internal/mail"
 	"milagro.dev/internal/telemetry"
 )
 
@@ -32,7 +33,7 @@ type loginSettings struct {
 	Mail           mailConfig `toml:"mail"`
 }
 
-// mailConfig is login.MailConfig in a file.
+// mailConfig is mail.Config in a file.
 type mailConfig struct {
 	Host         string `toml:"host"`
 	Port         int    `toml:"port"`
@@ -40,6 +41,10 @@ type mailConfig struct {
 	TLS          string `toml:"tls"`
 	User         string `toml:"user"`
 	PasswordFile string `toml:"password_file"`
+}
+
+func (c mailConfig) config() mail.Config {
+	return mail.Config{Host: c.Host, Port: c.Port, From: c.From, TLS: mail.TLS(c.TLS), User: c.User, PasswordFile: c.PasswordFile}
 }
 
 func loginServeCommand() *cobra.Command {
@@ -123,8 +128,7 @@ func loadLoginSettings(cmd *cobra.Command, path string) (loginSettings, error) {
 
 // config returns the settings as the login server takes them.
 func (s loginSettings) config(dir string) (c login.Config, err error) {
-	c = login.Config{Dir: dir, Database: s.Database, Mail: login.MailConfig{Host: s.Mail.Host, Port: s.Mail.Port, From: s.Mail.From,
-		TLS: login.TLS(s.Mail.TLS), User: s.Mail.User, PasswordFile: s.Mail.PasswordFile}}
+	c = login.Config{Dir: dir, Database: s.Database, Mail: s.Mail.config()}
 	if s.Batch == "off" {
 		c.Batching = login.Singly
 	}

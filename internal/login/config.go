@@ -10,6 +10,7 @@ import (
 
 	"milagro.dev/identity"
 	"milagro.dev/internal/custody"
+	"milagro.dev/internal/mail"
 )
 
 // Config says which login server to open and how it serves. Dir and Protector are
@@ -37,7 +38,7 @@ type Config struct {
 	// seconds.
 	Peers *http.Client
 	// Mail says how owners of locked devices are told; without a host they are not.
-	Mail MailConfig
+	Mail mail.Config
 	// Batching says whether logins that wait are verified together.
 	Batching Batching
 	// Start says where the database comes from.
@@ -70,35 +71,6 @@ const (
 	// device starts one wrong PIN before its lock.
 	Restored
 )
-
-// TLS says how a mail server is spoken to.
-type TLS string
-
-const (
-	// StartTLS insists on STARTTLS: the zero TLS stands for it.
-	StartTLS TLS = "starttls"
-	// ImplicitTLS speaks TLS from the first byte.
-	ImplicitTLS TLS = "implicit"
-	// NoTLS is for a mail server on the same machine.
-	NoTLS TLS = "none"
-)
-
-// MailConfig says by which mail server owners are told of locks. A mail names
-// service, device and time and carries no secret.
-type MailConfig struct {
-	// Host of the SMTP server; without one no mail is sent.
-	Host string
-	// Port of it; 587, or 465 with ImplicitTLS, or 25 with NoTLS.
-	Port int
-	// From is the sender's address.
-	From string
-	// TLS is how the server is spoken to.
-	TLS TLS
-	// User and PasswordFile, a file of one line that only the owner reads, log in
-	// there; without a user nobody logs in.
-	User         string
-	PasswordFile string
-}
 
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {

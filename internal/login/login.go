@@ -15,6 +15,7 @@ import (
 	"milagro.dev/dta"
 	"milagro.dev/identity"
 	"milagro.dev/idtls"
+	"milagro.dev/internal/mail"
 	"milagro.dev/internal/store"
 	"milagro.dev/internal/telemetry"
 	"milagro.dev/internal/webserver"
@@ -108,11 +109,11 @@ func assemble(cfg Config, me *self, st *state, j *journal) (*Server, error) {
 		courier: &courier{keyring: ring, client: client, signing: me.signing, clock: cfg.Clock, log: cfg.Logger,
 			asked: map[uint32]*asking{}, why: map[uint32]string{}}}
 	s.realm.now.Store(&served{fault: errors.New("it is starting")})
-	mailer, err := newMailer(cfg.Mail)
+	sender, err := mail.New(cfg.Mail)
 	if err != nil {
 		return nil, err
 	}
-	s.outbox = &outbox{state: st, realm: s.realm, signing: me.signing, client: client, mailer: mailer, clock: cfg.Clock, log: cfg.Logger,
+	s.outbox = &outbox{state: st, realm: s.realm, signing: me.signing, client: client, mailer: &mailer{sender}, clock: cfg.Clock, log: cfg.Logger,
 		counters: s.counters, woken: make(chan struct{}, 1)}
 	notary, err := newNotary(me)
 	if err != nil {
