@@ -48,6 +48,11 @@ const (
 	NotApproved        Kind = "not-approved"         // 403: two operators have not approved
 	TokenRefused       Kind = "token-refused"        // 403: evidence of kind jwt
 	TokenUsed          Kind = "token-used"           // 409: one that counts once
+	VoucherUsed        Kind = "voucher-used"         // 409: a registration, which counts once
+	EmailSent          Kind = "email-sent"           // 403: evidence wants the code that was mailed
+	EmailRefused       Kind = "email-refused"        // 403: a mailed code
+	MailUnavailable    Kind = "mail-unavailable"     // 503: the mail server takes nothing
+	InvitationRefused  Kind = "invitation-refused"   // 403: at a login server
 )
 
 type entry struct {
@@ -71,6 +76,7 @@ func Kinds() []Kind {
 		Forbidden, Unavailable, LogUnavailable, Internal,
 		LoginRefused, SessionUnknown, RowRefused, SuccessionPending, AlreadyEnrolled, VoucherRefused, NotApproved,
 		TokenRefused, TokenUsed,
+		VoucherUsed, EmailSent, EmailRefused, MailUnavailable, InvitationRefused,
 	}
 }
 
@@ -95,6 +101,9 @@ func (k Kind) lookup() (entry, bool) {
 		return e, true
 	}
 	if e, ok := k.domain(); ok {
+		return e, true
+	}
+	if e, ok := k.enrolment(); ok {
 		return e, true
 	}
 	return k.login()
@@ -183,6 +192,23 @@ func (k Kind) domain() (entry, bool) {
 		return entry{409, "ceremony not at this step", "run 'milagro ceremony run' again: it asks every authority where it stands"}, true
 	case CeremonyMessage:
 		return entry{409, "ceremony message proves a fault", "'milagro ceremony blame' shows whose it is from the blame file alone"}, true
+	}
+	return entry{}, false
+}
+
+// enrolment words the refusals of spec/enrolment.md.
+func (k Kind) enrolment() (entry, bool) {
+	switch k {
+	case VoucherUsed:
+		return entry{409, "voucher already used", "it enrolled a device once: ask for a new invitation"}, true
+	case EmailSent:
+		return entry{403, "a code was mailed", "type the code that this authority has mailed; it is good for 10 minutes"}, true
+	case EmailRefused:
+		return entry{403, "mailed code refused", "ask this authority for a new code: one is good for 10 minutes and 5 tries"}, true
+	case MailUnavailable:
+		return entry{503, "mail cannot be sent now", "nothing was lost: try again later; if it lasts, tell the operator"}, true
+	case InvitationRefused:
+		return entry{403, "invitation not good here", "ask whoever invited you for a new one: it is for one device, once, and for a time"}, true
 	}
 	return entry{}, false
 }
