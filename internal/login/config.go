@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"milagro.dev/identity"
 	"milagro.dev/internal/custody"
 	"milagro.dev/internal/mail"
+	"milagro.dev/internal/oidc"
 )
 
 // Config says which login server to open and how it serves. Dir and Protector are
@@ -47,6 +49,16 @@ type Config struct {
 	Refresh time.Duration
 	// Sessions bounds the logins between their two passes; 100,000.
 	Sessions int
+	// OpenID says whether the server is an OpenID provider too, for Clients and those
+	// that its operator adds.
+	OpenID  OpenID
+	Clients []oidc.Client
+	// ByMail are the names whose owners may ask for an invitation by mail; nobody
+	// unless given.
+	ByMail []identity.Pattern
+	// Proxies are believed when they say for whom they ask (X-Forwarded-For), besides
+	// those on this machine.
+	Proxies []netip.Prefix
 	// AuditLife is how long the audit of who has a row is kept; 400 days.
 	AuditLife time.Duration
 }
@@ -103,8 +115,10 @@ func (c Config) check() error {
 		return fmt.Errorf("at most %d sessions", c.Sessions)
 	case c.AuditLife < strangersLife:
 		return fmt.Errorf("an audit kept for %s: at least %s", c.AuditLife, strangersLife)
-	case c.Batching > Singly || c.Start > Restored:
-		return errors.New("batching or start is none of this package's")
+	case c.Batching > Singly || c.Start > Restored || c.OpenID > WithOpenID:
+		return errors.New("batching, start or OpenID is none of this package's")
+	case len(c.ByMail) > 0 && c.Mail.Host == "":
+		return errors.New("invitations by mail need a mail server")
 	case c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://"):
 		return errors.New("the database is no postgres:// URL") // not shown: it may hold a password
 	}

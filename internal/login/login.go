@@ -16,6 +16,7 @@ import (
 	"milagro.dev/identity"
 	"milagro.dev/idtls"
 	"milagro.dev/internal/mail"
+	"milagro.dev/internal/oidc"
 	"milagro.dev/internal/store"
 	"milagro.dev/internal/telemetry"
 	"milagro.dev/internal/webserver"
@@ -41,6 +42,8 @@ type Server struct {
 	registry  *registry
 	journal   *journal
 	outbox    *outbox
+	desk      *desk
+	provider  *oidc.Provider // nil without OpenID
 	name      identity.Name
 	auditLife time.Duration
 	clock     func() time.Time
@@ -90,6 +93,9 @@ func open(ctx context.Context, cfg Config) (*Server, error) {
 	if err == nil {
 		err = s.prepare(ctx, cfg.Start)
 	}
+	if err == nil && cfg.OpenID == WithOpenID {
+		s.provider, err = s.newProvider(ctx, cfg)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close(), journal.close())
 	}
@@ -124,6 +130,9 @@ func assemble(cfg Config, me *self, st *state, j *journal) (*Server, error) {
 		watermark: identity.NewWatermark(identity.Epoch{})}
 	s.registrar = &registrar{realm: s.realm, state: st, clock: cfg.Clock, log: cfg.Logger}
 	s.registry = &registry{state: st, realm: s.realm, journal: j, outbox: s.outbox, clock: cfg.Clock, log: cfg.Logger}
+	s.desk = newDesk(&inviter{realm: s.realm, state: st, signing: me.signing, origin: me.card.Origin, mailer: s.outbox.mailer, byMail: cfg.ByMail,
+		asked: make(chan identity.Name, askedAtOnce), clock: cfg.Clock, log: cfg.Logger}, newRelay(s.realm, cfg.Peers), cfg.Proxies)
+	s.outbox.inviter = s.desk.inviter
 	s.registerGauges()
 	return s, nil
 }
@@ -180,7 +189,11 @@ func (s *Server) Run(ctx context.Context, l Listeners) error {
 		func() error { return webserver.Run(ctx, l.Admin, webserver.Config{Handler: s.Admin(), Logger: s.log}) },
 		func() error { s.realm.run(ctx); return nil },
 		func() error { s.outbox.run(ctx); return nil },
+		func() error { s.desk.inviter.run(ctx); return nil },
 		func() error { s.forget(ctx); return nil },
+	}
+	if s.provider != nil {
+		tasks = append(tasks, func() error { s.provider.Run(ctx); return nil })
 	}
 	if l.Channel != nil {
 		tasks = append(tasks, func() error { return s.serveChannel(ctx, l.Channel) }, func() error { s.keep(ctx); return nil })
@@ -234,7 +247,7 @@ func (s *Server) forget(ctx context.Context) {
 		case <-sweep.C:
 			err = s.sweep(ctx)
 		case <-tidy.C:
-			err = errors.Join(s.state.expireAudit(ctx, s.clock(), s.auditLife), s.registry.reconcile(ctx))
+			err = errors.Join(s.state.expireAudit(ctx, s.clock(), s.auditLife), s.state.expireInvitations(ctx, s.clock()), s.registry.reconcile(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("old rows not deleted", "error", err)
