@@ -30,6 +30,7 @@ type outbox struct {
 	signing  ed25519.PrivateKey
 	client   *dta.Client
 	mailer   *mailer
+	inviter  *inviter
 	clock    func() time.Time
 	log      *slog.Logger
 	counters *counters
@@ -52,6 +53,7 @@ func (o *outbox) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { o.loop(ctx, "notices", o.woken, o.notices) })
 	all.Go(func() { o.loop(ctx, "mails", nil, o.mails) })
+	all.Go(func() { o.loop(ctx, "invitations", nil, o.inviter.mails) })
 	all.Wait()
 }
 
