@@ -59,6 +59,8 @@ type Config struct {
 	// Proxies are believed when they say for whom they ask (X-Forwarded-For), besides
 	// those on this machine.
 	Proxies []netip.Prefix
+	// Pages are those of package web, for browsers; nil for none.
+	Pages http.Handler
 	// AuditLife is how long the audit of who has a row is kept; 400 days.
 	AuditLife time.Duration
 }

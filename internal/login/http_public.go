@@ -7,6 +7,7 @@ import (
 	"milagro.dev/internal/problem"
 	"milagro.dev/internal/telemetry"
 	"milagro.dev/mpin"
+	"milagro.dev/web"
 )
 
 // Public returns the handler for everybody (spec/mpin.md "Calls"), where there is
@@ -14,6 +15,12 @@ import (
 func (s *Server) Public() http.Handler {
 	unbound := func(*http.Request) (mpin.Channel, error) { return mpin.Channel{}, nil }
 	mux := s.routes(unbound)
+	s.routeOwn(mux)
+	if s.pages != nil {
+		for _, path := range web.Paths() {
+			mux.Handle("GET "+path, s.pages)
+		}
+	}
 	if s.provider != nil {
 		mux.Handle("GET "+oidc.Discovery, s.provider)
 		mux.Handle("/oauth/", s.provider)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -44,6 +45,8 @@ type Server struct {
 	outbox    *outbox
 	desk      *desk
 	provider  *oidc.Provider // nil without OpenID
+	ownership *ownership
+	pages     http.Handler // nil without pages
 	name      identity.Name
 	auditLife time.Duration
 	clock     func() time.Time
@@ -103,7 +106,7 @@ func open(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func assemble(cfg Config, me *self, st *state, j *journal) (*Server, error) {
-	s := &Server{dir: cfg.Dir, self: me, state: st, journal: j, name: cfg.Name, auditLife: cfg.AuditLife, clock: cfg.Clock, log: cfg.Logger, metrics: telemetry.NewMetrics()}
+	s := &Server{dir: cfg.Dir, pages: cfg.Pages, self: me, state: st, journal: j, name: cfg.Name, auditLife: cfg.AuditLife, clock: cfg.Clock, log: cfg.Logger, metrics: telemetry.NewMetrics()}
 	s.counters = newCounters(s.metrics)
 	client := &dta.Client{HTTP: cfg.Peers}
 	w, err := wallet.Open(wallet.Config{Dir: WalletDir(cfg.Dir), Client: client, Clock: cfg.Clock, Logger: cfg.Logger})
@@ -133,6 +136,7 @@ func assemble(cfg Config, me *self, st *state, j *journal) (*Server, error) {
 	s.desk = newDesk(&inviter{realm: s.realm, state: st, signing: me.signing, origin: me.card.Origin, mailer: s.outbox.mailer, byMail: cfg.ByMail,
 		asked: make(chan identity.Name, askedAtOnce), clock: cfg.Clock, log: cfg.Logger}, newRelay(s.realm, cfg.Peers), cfg.Proxies)
 	s.outbox.inviter = s.desk.inviter
+	s.ownership = &ownership{statements: s.reader(cfg), state: st, registry: s.registry}
 	s.registerGauges()
 	return s, nil
 }

@@ -50,7 +50,11 @@ func (s *Server) newProvider(ctx context.Context, cfg Config) (*oidc.Provider, e
 		return nil, err
 	}
 	return oidc.New(ctx, oidc.Config{Issuer: s.self.card.Origin, DB: s.state.db, Keys: ring, Clients: cfg.Clients, Clock: cfg.Clock, Logger: cfg.Logger,
-		Authenticator: &reader{realm: s.realm, public: s.self.statements.Public().(*ecdsa.PublicKey), clock: cfg.Clock}})
+		Authenticator: s.reader(cfg)})
+}
+
+func (s *Server) reader(cfg Config) *reader {
+	return &reader{realm: s.realm, public: s.self.statements.Public().(*ecdsa.PublicKey), clock: cfg.Clock}
 }
 
 // reader reads statements that this server, or another of its keys, has given.

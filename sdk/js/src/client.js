@@ -1,9 +1,8 @@
 // The client of a login server in a browser: enrolment by invitation, sign-in by PIN and device (spec/enrolment.md, spec/mpin.md).
 
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { gather, TooFewShares } from './applicant.js';
-import { base64, equal, lp, need, readBase64, Refused, text } from './encoding.js';
+import { base64, bytes, equal, H, lp, need, readBase64, Refused, text } from './encoding.js';
 import { rowMessage } from './enrolment.js';
 import { deviceHash, identityPoint, liesIn } from './identity.js';
 import { Attempt } from './mpin-client.js';
@@ -12,6 +11,7 @@ import { openVoucher } from './mpin-messages.js';
 import { makePermit, makeToken, newSalt, pinScalar, STRETCHING } from './pin.js';
 import { caller, Problem } from './problem.js';
 import { encodeEvidence, encodeSuccession, successionMessage } from './request.js';
+import { readBase64url } from './statement.js';
 import { Site } from './site.js';
 import { Vault } from './vault.js';
 
@@ -45,6 +45,8 @@ export class NotEnrolled extends Error {
 /** @typedef {{name: string, statement: string, expires: number, vouchers?: string[]}} SignedIn statement is a JWT, expires in unix seconds */
 
 /** @typedef {{index: number, name: string}} Asker an authority that mailed a code */
+
+const invitationHash = (token) => H(lp('milagro/v1 invitation', bytes(readBase64url(token, 'invitation'), 'invitation', 32)));
 
 const clock = () => Math.floor(Date.now() / 1000);
 
@@ -107,7 +109,7 @@ export class Client {
       const invited = await this.open(token);
       const place = await this.#site.refresh();
       need(liesIn(invited.name, place.document.domain), 'invitation: for a name of another domain');
-      const invitation = bytesToHex(sha256(lp('milagro/v1 invitation', text(token))));
+      const invitation = bytesToHex(invitationHash(token));
       const key = await this.#deviceOf(invitation);
       const old = (await this.#vault.accounts()).find((a) => a.name === invited.name);
       const account = { name: invited.name, active: old?.active ?? null, pending: key.id };
@@ -138,8 +140,7 @@ export class Client {
   }
 
   async #vouchers(token, key, place) {
-    const hash = sha256(lp('milagro/v1 invitation', text(token)));
-    const signature = await key.sign(lp('milagro/v1 enrol', hash, place.service.serviceID, key.spki));
+    const signature = await key.sign(lp('milagro/v1 enrol', invitationHash(token), place.service.serviceID, key.spki));
     const { vouchers } = await this.#call('/v1/enrol/vouchers', { token, spki: base64(key.spki), signature: base64(signature) });
     need(Array.isArray(vouchers) && vouchers.length === place.document.authorities.length, 'vouchers: not one for each authority');
     return vouchers.map((v) => readBase64(v, 'voucher'));
@@ -358,7 +359,7 @@ export class Client {
    * @param {string} device 64 hex digits
    */
   async removeDevice(statement, device) {
-    await this.#call('/v1/me/devices', { remove: device }, { bearer: statement });
+    await this.#call('/v1/me/devices/remove', { device }, { bearer: statement });
   }
 
   /**
@@ -367,7 +368,7 @@ export class Client {
    * @param {string} label
    */
   async labelDevice(statement, label) {
-    await this.#call('/v1/me/devices', { label }, { bearer: statement });
+    await this.#call('/v1/me/devices/label', { label }, { bearer: statement });
   }
 
   /** Erases all that this device has of a name; the login server keeps its row. @param {string} [name] */
