@@ -37,6 +37,9 @@ func ParseInvitation(link string) (Invitation, error) {
 	return Invitation{Origin: u.Scheme + "://" + u.Host, Token: [InvitationSize]byte(token)}, nil
 }
 
+// Link returns what ParseInvitation reads. It is a secret.
+func (i Invitation) Link() string { return i.Origin + "/enrol#" + i.text() }
+
 // text is the token as it travels.
 func (i Invitation) text() string { return base64.RawURLEncoding.EncodeToString(i.Token[:]) }
 

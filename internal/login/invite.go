@@ -42,12 +42,12 @@ type inviter struct {
 }
 
 // newToken makes the token of an invitation; the server keeps its hash.
-func newToken() (token [dta.InvitationSize]byte, text string) {
+func newToken() (token [dta.InvitationSize]byte) {
 	rand.Read(token[:])
-	return token, base64.RawURLEncoding.EncodeToString(token[:])
+	return token
 }
 
-// parseToken is the inverse of newToken's text.
+// parseToken reads a token as it travels.
 func parseToken(text string) (token [dta.InvitationSize]byte, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) != len(token) || base64.RawURLEncoding.EncodeToString(b) != text {
@@ -57,7 +57,9 @@ func parseToken(text string) (token [dta.InvitationSize]byte, err error) {
 }
 
 // link is what a person opens. The fragment is sent to nobody.
-func (i *inviter) link(token string) string { return i.origin + "/enrol#" + token }
+func (i *inviter) link(token [dta.InvitationSize]byte) string {
+	return dta.Invitation{Origin: i.origin, Token: token}.Link()
+}
 
 // listed returns what the server goes by, once the document has its service.
 func (i *inviter) listed() (*served, error) {
@@ -86,13 +88,13 @@ func (i *inviter) invite(ctx context.Context, name identity.Name, expires time.T
 	case !expires.After(now) || expires.After(now.Add(maxInvitationLife)):
 		return Invitation{}, problem.New(problem.Malformed, "invitations expire between now and %s from now", maxInvitationLife)
 	}
-	token, text := newToken()
+	token := newToken()
 	one := invitation{token: dta.InvitationHash(token), service: s.id, name: name.String(), kind: invitedByOperator, expires: expires}
 	if err := i.state.invite(ctx, one, now); err != nil {
 		return Invitation{}, unavailable(err)
 	}
 	i.log.Info("invited", "name", name.String(), "by", one.kind)
-	return Invitation{Name: name, Link: i.link(text), Expires: expires.UTC().Truncate(time.Second)}, nil
+	return Invitation{Name: name, Link: i.link(token), Expires: expires.UTC().Truncate(time.Second)}, nil
 }
 
 // open looks at an invitation.
@@ -212,14 +214,14 @@ func (i *inviter) send(ctx context.Context, m invitedMail) error {
 	if err != nil {
 		return err
 	}
-	token, text := newToken()
+	token := newToken()
 	now := i.clock()
 	one := invitation{token: dta.InvitationHash(token), service: m.service, name: m.name, kind: invitedByMail, expires: now.Add(mailedLife)}
 	if err := i.state.invite(ctx, one, now); err != nil {
 		return err
 	}
 	service := i.realm.self.card.Service
-	err = i.mailer.sender.Send(ctx, mail.Letter{To: name, Date: now, Subject: "Enrol a device at " + service, Text: i.letter(name, text)})
+	err = i.mailer.sender.Send(ctx, mail.Letter{To: name, Date: now, Subject: "Enrol a device at " + service, Text: i.letter(name, token)})
 	if err != nil {
 		if forgetErr := i.state.uninvite(context.WithoutCancel(ctx), one); forgetErr != nil {
 			i.log.Error("invitation that was not sent is still there", "error", forgetErr)
@@ -230,7 +232,7 @@ func (i *inviter) send(ctx context.Context, m invitedMail) error {
 	return i.state.invitedSent(context.WithoutCancel(ctx), m)
 }
 
-func (i *inviter) letter(name identity.Name, token string) string {
+func (i *inviter) letter(name identity.Name, token [dta.InvitationSize]byte) string {
 	return fmt.Sprintf(`Somebody asked to enrol a device for %s
 at the login service %s. If it was you, open this link on the
 device that you want to sign in with:
