@@ -120,6 +120,7 @@ func loginClientListCommand() *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "list", Short: "list the applications that sign people in", Args: exactly(),
 		Example: "  milagro login client list --dir ./login",
+		Long:    "List the applications that sign people in, those of the settings too.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			operator, err := loginOperator(cmd)
 			if err != nil {
