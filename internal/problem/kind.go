@@ -44,7 +44,7 @@ const (
 	RowRefused         Kind = "row-refused"          // 403: statements that make no row at this login server
 	SuccessionPending  Kind = "succession-pending"   // 409: another PIN change is under way
 	AlreadyEnrolled    Kind = "already-enrolled"     // 409: purpose mpin, issued once for a device
-	VoucherRefused     Kind = "voucher-refused"      // 403: evidence of a PIN change
+	VoucherRefused     Kind = "voucher-refused"      // 403: evidence of a PIN change, or of an enrolment by invitation
 	NotApproved        Kind = "not-approved"         // 403: two operators have not approved
 	TokenRefused       Kind = "token-refused"        // 403: evidence of kind jwt
 	TokenUsed          Kind = "token-used"           // 409: one that counts once
@@ -228,7 +228,7 @@ func (k Kind) login() (entry, bool) {
 	case AlreadyEnrolled:
 		return entry{409, "device already enrolled for this login", "its key is issued once: after a crash register a new device key with new codes"}, true
 	case VoucherRefused:
-		return entry{403, "PIN change refused", "log in with the old PIN and begin the change again; its vouchers are good for 24 hours"}, true
+		return entry{403, "voucher refused", "for a PIN change log in with the old PIN and begin the change again; its vouchers are good for 24 hours"}, true
 	case NotApproved:
 		return entry{403, "not approved by two operators", "two operators of this authority approve it: 'milagro dta approve'"}, true
 	}
