@@ -31,6 +31,7 @@ tools:
 	daemon() { command -v "$$1" >/dev/null || { missing+=("$$2"); daemons+=("$$3"); }; }; \
 	need gcc gcc libc6-dev; need node nodejs; need npm npm; \
 	need curl curl; need openssl openssl; need ip iproute2; need mosquitto_pub mosquitto-clients; need redis-cli redis-tools; \
+	daemon apache2 apache2 apache2; [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(libapache2-mod-auth-openidc); \
 	daemon nginx nginx-light nginx; daemon redis-server redis-server redis-server; daemon mosquitto mosquitto mosquitto; \
 	if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postgres >/dev/null; then \
 	  missing+=(postgresql); daemons+=(postgresql); \
@@ -41,6 +42,7 @@ tools:
 	if [ ! -e $(POLICY) ]; then trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); fi; \
 	apt-get update -qq; apt-get install -y -qq --no-install-recommends "$${missing[@]}"; \
 	if [ $${#daemons[@]} -gt 0 ] && command -v systemctl >/dev/null; then systemctl --quiet disable "$${daemons[@]}"; fi
+	@[ -d test/interop/openid-client/node_modules ] || (cd test/interop/openid-client && npm ci --silent)
 
 vet:
 	go vet ./...

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"milagro.dev/internal/problem"
@@ -33,7 +34,7 @@ func (p *Provider) forward(w http.ResponseWriter, r *http.Request) {
 // startForward sends to our page whoever is to come back to a path of this origin,
 // and back at once who is signed in.
 func (p *Provider) startForward(w http.ResponseWriter, r *http.Request) {
-	to := r.URL.Query().Get("to")
+	to := way(r.URL.RawQuery)
 	if !localPath(to) {
 		p.refuse(w, r, problem.New(problem.Malformed, "to is a path of this origin"))
 		return
@@ -55,6 +56,19 @@ func (p *Provider) startForward(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header()["Set-Cookie"] = redirect.Header["Set-Cookie"]
 	http.Redirect(w, r, redirect.URL, http.StatusFound)
+}
+
+// way returns the parameter to. nginx cannot encode it: one that begins with "/" is
+// the rest of the query as it stands.
+func way(query string) string {
+	if path, found := strings.CutPrefix(query, "to=/"); found {
+		return "/" + path
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return ""
+	}
+	return values.Get("to")
 }
 
 // localPath reports whether a text is a path, with a query perhaps, that no browser

@@ -227,11 +227,11 @@ func (b *browser) do(r *http.Request) answer {
 
 func (b *browser) get(path string, q url.Values) answer {
 	b.s.t.Helper()
-	r, err := http.NewRequest(http.MethodGet, b.s.issuer+path+"?"+q.Encode(), nil)
-	b.s.done(err)
-	if len(q) == 0 {
-		r.URL.RawQuery = ""
+	if len(q) > 0 {
+		path += "?" + q.Encode()
 	}
+	r, err := http.NewRequest(http.MethodGet, b.s.issuer+path, nil)
+	b.s.done(err)
 	return b.do(r)
 }
 

@@ -78,6 +78,9 @@ func TestForwardAuthenticationTellsWhoItIs(t *testing.T) {
 	if a := b.get("/oauth/forward/start", url.Values{"to": {"/again"}}); a.status != http.StatusFound || a.to.String() != s.issuer+"/again" {
 		t.Errorf("who is signed in: %v", a)
 	}
+	if a := b.get("/oauth/forward/start?to=/again?x=1&y=%2F&z=", nil); a.status != http.StatusFound || a.to.String() != s.issuer+"/again?x=1&y=%2F&z=" {
+		t.Errorf("as nginx writes it: %v", a)
+	}
 	for _, to := range []string{"", "https://evil.example.org/", "//evil.example.org", `/\evil.example.org`, "evil", "/a\nb", "/ü", "/#x", "/" + strings.Repeat("a", 3000)} {
 		if a := b.get("/oauth/forward/start", url.Values{"to": {to}}); a.status != http.StatusBadRequest || a.to != nil {
 			t.Errorf("%q: %v", to, a)
