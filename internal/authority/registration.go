@@ -90,7 +90,7 @@ func (i *issuer) registers(ctx context.Context, domain *served, c *claim) error 
 	if err := root.counts(domain.Document); err != nil {
 		return refuseVoucher("%s", err)
 	}
-	if err := c.isFor(said, domain.self.Index); err != nil {
+	if err := (asked{c.Key, c.Device.Hash(), domain.self.Index, unixSeconds(c.now)}).refuse(said); err != nil {
 		return err
 	}
 	if err := root.admits(c); err != nil {
@@ -104,18 +104,26 @@ func (i *issuer) registers(ctx context.Context, domain *served, c *claim) error 
 	return i.registrations.post.confirm(ctx, domain, c, code)
 }
 
-// isFor refuses a registration that was given for something else than this request,
-// or at another time.
-func (c *claim) isFor(r dta.Registration, index uint32) error {
-	now := unixSeconds(c.now)
+// asked is what a registration must be for.
+type asked struct {
+	key    identity.Key // domain, service and name of it
+	device identity.DeviceHash
+	index  uint32 // of this authority
+	now    uint64
+}
+
+// refuse refuses a registration that was given for something else, or at another
+// time.
+func (a asked) refuse(r dta.Registration) error {
+	now := a.now
 	switch {
-	case r.Domain != c.Key.Domain || r.Service != c.Key.Service:
+	case r.Domain != a.key.Domain || r.Service != a.key.Service:
 		return refuseVoucher("it is for another login service")
-	case r.Index != index:
-		return refuseVoucher("it is for authority %d, this is authority %d", r.Index, index)
-	case r.Name != c.Key.Name:
+	case r.Index != a.index:
+		return refuseVoucher("it is for authority %d, this is authority %d", r.Index, a.index)
+	case r.Name != a.key.Name:
 		return refuseVoucher("it is for another name")
-	case r.Device != c.Device.Hash():
+	case r.Device != a.device:
 		return refuseVoucher("it is for another device")
 	case r.Time > now+identity.MaxSkew:
 		return refuseVoucher("it is of %d, here it is %d", r.Time, now)
