@@ -85,7 +85,7 @@ func TestRelayIsBounded(t *testing.T) {
 		}
 		counted++
 	}
-	if counted > 240 {
+	if counted > 240 || counted < 200 {
 		t.Errorf("%d in a minute", counted)
 	}
 }
