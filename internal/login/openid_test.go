@@ -226,9 +226,9 @@ func TestStatementsOfOthersSignNobodyIn(t *testing.T) {
 	if status, _ := r.shows(r.begins(oauth2.SetAuthURLParam("prompt", "login")).Query().Get("request"), string(raw)); status != http.StatusForbidden {
 		t.Errorf("an ID token: %d", status)
 	}
-	late := s.logsIn(p).Statement
+	waiting, late := r.begins(oauth2.SetAuthURLParam("prompt", "login")), s.logsIn(p).Statement
 	s.clock.forward(6 * time.Minute)
-	if status, _ := r.shows(r.begins(oauth2.SetAuthURLParam("prompt", "login")).Query().Get("request"), late); status != http.StatusForbidden {
+	if status, _ := r.shows(waiting.Query().Get("request"), late); status != http.StatusForbidden {
 		t.Errorf("late: %d", status)
 	}
 }

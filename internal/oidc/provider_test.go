@@ -227,7 +227,8 @@ func TestNoSecretIsKeptOrLogged(t *testing.T) {
 		kept, err := io.ReadAll(f)
 		s.done(errors.Join(err, f.Close()))
 		for _, secret := range secrets {
-			if secret == "" || bytes.Contains(kept, []byte(secret)) || strings.Contains(s.log.String(), secret) {
+			part := secret[:min(len(secret), 24)]
+			if part == "" || bytes.Contains(kept, []byte(part)) || strings.Contains(s.log.String(), part) {
 				t.Errorf("%q is kept or logged", secret)
 			}
 		}

@@ -119,10 +119,12 @@ func TestRequestsAreRefused(t *testing.T) {
 			}
 		}
 	}
-	twice := asks()
-	twice.Add("redirect_uri", "https://evil.example.org/")
-	if a := b.get("/oauth/authorize", twice); a.status != http.StatusBadRequest || a.to != nil {
-		t.Errorf("a parameter twice: %v", a)
+	for name, value := range map[string]string{"redirect_uri": "https://evil.example.org/", "state": "another", "nonce": "another"} {
+		twice := asks()
+		twice.Add(name, value)
+		if a := b.get("/oauth/authorize", twice); a.status != http.StatusBadRequest || a.to != nil {
+			t.Errorf("%s twice: %v", name, a)
+		}
 	}
 }
 
