@@ -45,7 +45,8 @@ type MailedCode struct {
 // fresh document that lists the service, and that the login server answers. An issued
 // key cannot be asked for again: when too few authorities gave their shares, or
 // after a crash between, the next Register makes another device key and needs new
-// codes where they were spent. From then on no code is needed: Register, or Login,
+// codes where they were spent. With the same invitation it goes on with the device key
+// that has taken it, at the authorities that have given no share yet. From then on no code is needed: Register, or Login,
 // completes what was interrupted. The report comes with the error too. Errors
 // wrap mpin.ErrPIN, ErrRegistered, ErrNotPinned, ErrService, dta.ErrCode,
 // dta.ErrStale and dta.ErrThreshold, or are problems such as problem.LoginRefused.
@@ -100,17 +101,20 @@ func (w *Wallet) registerAnew(ctx context.Context, q Registration) (*Report, err
 	}
 	a := &account{dir: w.loginDir(q.Name, q.Service), record: loginRecord{Name: q.Name, Service: q.Service,
 		As: q.Via.As.String(), To: q.Via.To.String(), Address: q.Via.Address}}
-	id, signer, err := w.makeKey(a.dir)
+	id, signer, err := w.keyFor(a.dir, q.Invitation)
 	if err != nil {
 		return nil, err
 	}
 	p := &application{account: a, site: at, id: id, signer: signer, pin: q.PIN, codes: q.Codes}
 	if q.Invitation != (dta.Invitation{}) {
 		if err := w.invited(ctx, p, q); err != nil {
-			return nil, errors.Join(err, w.eraseOrphans(ctx, q.Name, q.Service))
+			return nil, err
 		}
 	}
 	report, err := w.split(ctx, p)
+	if err != nil && len(p.vouchers) > 0 { // the invitation is for this key: it stays
+		return report, err
+	}
 	if err != nil {
 		return report, errors.Join(spent(report, err), w.eraseOrphans(ctx, q.Name, q.Service))
 	}

@@ -44,7 +44,8 @@ func (s *state) invite(ctx context.Context, i invitation, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		return tx.record(ctx, decision{id: tx.numbers.next(now), name: i.name, event: eventInvited, reason: i.kind})
+		return tx.record(ctx, decision{id: tx.numbers.next(now), name: i.name, event: eventInvited, reason: i.kind,
+			stranger: i.kind == invitedByMail}) // which anybody can cause
 	})
 }
 
