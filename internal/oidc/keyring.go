@@ -21,6 +21,8 @@ const (
 	// keyNotice is how long a key is published before it signs, and after what it
 	// signed has ended: applications keep sets of keys for a day.
 	keyNotice = 24 * time.Hour
+	// keyLease is for how long a server that has a key publishes it at a time.
+	keyLease = time.Hour
 )
 
 // StoredKey is a signing key at rest: the 32 bytes of a scalar of P-256, and when it
@@ -159,19 +161,26 @@ func (k *Keyring) signer(now time.Time) (jose.Signer, error) {
 	return nil, errors.New("no key to sign with")
 }
 
-// published returns the public keys with their ends: that of the key that signs, and
-// of the next, moves on.
-func (k *Keyring) published() []publicKey {
+// published returns the public keys for the next hour, but for what ends before: a key
+// that is taken out of the store is then published no more.
+func (k *Keyring) published(now time.Time) []publicKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var list []publicKey
 	for i, key := range k.keys {
 		p := key.public
-		p.ends = key.from.Add(2*keyUse + keyNotice)
+		p.ends = now.Add(keyLease)
 		if i+1 < len(k.keys) {
-			p.ends = k.keys[i+1].from.Add(AccessLife + keyNotice)
+			p.ends = earlier(p.ends, k.keys[i+1].from.Add(AccessLife+keyNotice))
 		}
 		list = append(list, p)
 	}
 	return list
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -79,7 +79,7 @@ func (p *Provider) Sweep(ctx context.Context) error {
 	if err := p.keys.Rotate(now); err != nil {
 		return err
 	}
-	if err := p.state.publish(ctx, p.keys.published()); err != nil {
+	if err := p.state.publish(ctx, p.keys.published(now)); err != nil {
 		return err
 	}
 	waiting, err := p.state.sweep(ctx, now)
@@ -111,8 +111,11 @@ func (p *Provider) routes() http.Handler {
 		Introspection: op.NewEndpoint(introspectPath), Revocation: op.NewEndpoint(revokePath), EndSession: op.NewEndpoint(logoutPath), JwksURI: op.NewEndpoint(keysPath)}
 	library := op.RegisterServer(&server{Provider: p}, endpoints, op.WithServerCORSOptions(nil), op.WithEncoder(issuing{oidc.NewEncoder(), p.issuer}))
 	mux := http.NewServeMux()
-	for _, route := range []string{"GET " + Discovery, "GET " + keysPath, "GET " + authorizePath, "POST " + authorizePath, "GET " + logoutPath, "POST " + logoutPath} {
+	for _, route := range []string{"GET " + Discovery, "GET " + keysPath} {
 		mux.Handle(route, once(library))
+	}
+	for _, route := range []string{"GET " + authorizePath, "POST " + authorizePath, "GET " + logoutPath, "POST " + logoutPath} {
+		mux.Handle(route, paged(once(library)))
 	}
 	for _, path := range []string{tokenPath, introspectPath, revokePath} {
 		mux.Handle("POST "+path, challenging("Basic", bare(once(library))))

@@ -106,6 +106,7 @@ func TestSigningKeysRotate(t *testing.T) {
 		t.Error("a key signs before applications can know it")
 	}
 	s.clock.forward(25 * time.Hour)
+	s.done(s.Sweep(t.Context()))
 	next := s.browser().tokens(alice).member("id_token")
 	if s.signedBy(next) == first[0] || !slices.Contains(s.published(), first[0]) || len(s.keys.keys) != 2 {
 		t.Error("the next key does not sign beside the old one")
@@ -118,6 +119,23 @@ func TestSigningKeysRotate(t *testing.T) {
 	s.done(s.Sweep(t.Context()))
 	if keys := s.published(); len(keys) != 1 || keys[0] != s.signedBy(next) || len(s.keys.keys) != 1 {
 		t.Errorf("keys %v", keys)
+	}
+}
+
+// TestKeyThatIsTakenAwayIsPublishedNoMore: an hour after a server without it runs.
+func TestKeyThatIsTakenAwayIsPublishedNoMore(t *testing.T) {
+	s := newStage(t)
+	known := s.published()
+	clear(s.keys.keys)
+	s.Provider = s.provider()
+	if got := s.published(); len(got) != 2 || s.signedBy(s.browser().tokens(alice).member("id_token")) == known[0] {
+		t.Errorf("keys %v, were %v", got, known)
+	}
+	s.clock.forward(59 * time.Minute)
+	s.done(s.Sweep(t.Context()))
+	s.clock.forward(2 * time.Minute)
+	if got := s.published(); len(got) != 1 || got[0] == known[0] {
+		t.Errorf("keys %v, were %v", got, known)
 	}
 }
 

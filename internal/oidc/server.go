@@ -213,7 +213,7 @@ func (p *Provider) grant(ctx context.Context, of digest, asked request) (string,
 		return asked.redirect, nil
 	}
 	code := newSecret()
-	if err := p.state.issueCode(ctx, code.digest(), of, asked, p.clock()); err != nil {
+	if err := p.state.issue(ctx, issue{code: code.digest(), session: of, asked: asked, now: p.clock()}); err != nil {
 		return "", err
 	}
 	return p.answer(asked, url.Values{"code": {code.String()}}), nil

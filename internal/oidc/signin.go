@@ -222,5 +222,5 @@ func (in *signingIn) open(ctx context.Context, tx *sql.Tx) (refusal, err error) 
 	if in.asked.client == "" || in.another {
 		return nil, nil
 	}
-	return nil, issueCode(ctx, tx, code, id, in.asked, now)
+	return nil, issue{code: code, session: id, asked: in.asked, now: now}.keep(ctx, tx)
 }

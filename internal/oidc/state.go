@@ -84,18 +84,23 @@ func (s *state) session(ctx context.Context, of digest, now time.Time) (who sess
 	return who, found, err
 }
 
-// issueCode keeps a code of a session.
-func issueCode(ctx context.Context, tx *sql.Tx, code, of digest, q request, now time.Time) error {
+// issue is a code for what was asked, of a session.
+type issue struct {
+	code, session digest
+	asked         request
+	now           time.Time
+}
+
+func (i issue) keep(ctx context.Context, tx *sql.Tx) error {
+	q := i.asked
 	_, err := exec(ctx, tx, `INSERT INTO openid_codes (code, session, client, redirect, scopes, nonce, challenge, expires, kept)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, code[:], of[:], q.client, q.redirect, q.scopes, q.nonce, q.challenge,
-		micros(now.Add(codeLife)), micros(now.Add(codeKept)))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, i.code[:], i.session[:], q.client, q.redirect, q.scopes, q.nonce, q.challenge,
+		micros(i.now.Add(codeLife)), micros(i.now.Add(codeKept)))
 	return err
 }
 
-// issueCode is issueCode in a transaction of its own.
-func (s *state) issueCode(ctx context.Context, code, of digest, q request, now time.Time) error {
-	return s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error { return issueCode(ctx, tx, code, of, q, now) })
-}
+// issue keeps a code in a transaction of its own.
+func (s *state) issue(ctx context.Context, i issue) error { return s.db.Write(ctx, i.keep) }
 
 // end ends a session and with it all that was given in it.
 func (s *state) end(ctx context.Context, of digest) error {

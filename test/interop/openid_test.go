@@ -49,23 +49,7 @@ http {
   server {
     listen %[2]s;
     absolute_redirect off;
-    location / { proxy_pass http://%[3]s; proxy_set_header Host $http_host; }
-    location = /who {
-      internal;
-      proxy_pass http://%[3]s/oauth/forward;
-      proxy_pass_request_body off;
-      proxy_set_header Content-Length "";
-    }
-    location /internal/ {
-      auth_request /who;
-      auth_request_set $name $upstream_http_milagro_name;
-      auth_request_set $sub $upstream_http_milagro_sub;
-      error_page 401 = @signin;
-      proxy_set_header Milagro-Name $name;
-      proxy_set_header Milagro-Sub $sub;
-      proxy_pass http://unix:%[1]s/site.sock;
-    }
-    location @signin { return 302 /oauth/forward/start?to=$request_uri; }
+    %[3]s
   }
   server {
     listen unix:%[1]s/site.sock;
@@ -92,21 +76,29 @@ LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
 LoadModule auth_openidc_module /usr/lib/apache2/modules/mod_auth_openidc.so
 User www-data
 Group www-data
-OIDCProviderMetadataURL %[3]s/.well-known/openid-configuration
-OIDCClientID apache
-OIDCClientSecret %[4]s
-OIDCRedirectURI http://%[2]s/app/callback
-OIDCCryptoPassphrase a-passphrase-of-the-tests
-OIDCPKCEMethod S256
-OIDCScope "openid profile email offline_access"
-OIDCRemoteUserClaim sub
 OIDCRefreshAccessTokenBeforeExpiry 599
-<Location /app/>
-  AuthType openid-connect
-  Require valid-user
-  ProxyPass %[5]s/
-</Location>
+ProxyPass /app/callback !
+ProxyPass /app/ %[4]s/
+%[3]s
 `
+
+// page returns the settings of a program that doc/openid.md shows, with what is to be
+// replaced in them, by what, and so on.
+func page(t *testing.T, language string, changes ...string) string {
+	t.Helper()
+	text := string(must(os.ReadFile("../../doc/openid.md"))(t))
+	_, text, found := strings.Cut(text, "```"+language+"\n")
+	text, _, closed := strings.Cut(text, "```")
+	if !found || !closed {
+		t.Fatalf("doc/openid.md has no settings of %s", language)
+	}
+	for i := 0; i < len(changes); i += 2 {
+		if !strings.Contains(text, changes[i]) {
+			t.Errorf("settings of %s in doc/openid.md say nothing of %s", language, changes[i])
+		}
+	}
+	return strings.NewReplacer(changes...).Replace(text)
+}
 
 // origin is a login server behind nginx, with a person who has a device.
 type origin struct {
@@ -126,7 +118,8 @@ func signInStage(t *testing.T, node, apache string) *origin {
 			{ID: "apache", Redirects: []string{"http://" + apache + "/app/callback"}, PostLogouts: []string{"http://" + apache + "/bye"}, Secret: secret},
 		}}})
 	dir := shortDir(t)
-	check(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), fmt.Appendf(nil, nginxOrigin, dir, front, strings.TrimPrefix(s.URL(), "http://")), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), fmt.Appendf(nil, nginxOrigin, dir, front, page(t, "nginx",
+		"http://127.0.0.1:7500", s.URL(), "http://127.0.0.1:8080", "http://unix:"+dir+"/site.sock")), 0o600))
 	start(t, "nginx", "nginx", "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf"))
 	o := &origin{url: "http://" + front}
 	await(t, "nginx passes the login server on", func() error {
@@ -278,7 +271,8 @@ func apacheSignsIn(t *testing.T, o *origin, address string) {
 	site := httptest.NewServer(app)
 	defer site.Close()
 	dir := shortDir(t)
-	check(t, os.WriteFile(filepath.Join(dir, "apache.conf"), fmt.Appendf(nil, apacheSite, dir, address, o.url, sharedSecret, site.URL), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "apache.conf"), fmt.Appendf(nil, apacheSite, dir, address, page(t, "apache",
+		"https://login.example.org", o.url, "secret-of-apache", sharedSecret, "https://app.example.org", "http://"+address), site.URL), 0o600))
 	start(t, "apache", "apache2", "-f", filepath.Join(dir, "apache.conf"), "-DFOREGROUND")
 	t.Cleanup(func() {
 		if log, err := os.ReadFile(filepath.Join(dir, "error.log")); err == nil && t.Failed() {
