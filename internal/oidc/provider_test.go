@@ -225,10 +225,22 @@ func TestSweepForgetsWhatIsPast(t *testing.T) {
 
 func TestNoSecretIsKeptOrLogged(t *testing.T) {
 	s := newStage(t)
+	was := slog.Default() // where the library logs
+	slog.SetDefault(slog.New(slog.NewTextHandler(&locked{w: s.log}, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	defer slog.SetDefault(was)
 	b := s.browser()
 	id := b.waits(asks())
 	code := b.code(alice, asks("prompt", "login"))
 	got := s.redeem(code)
+	s.redeem(code)
+	s.refresh(got.member("refresh_token"))
+	s.userinfo(got.member("access_token"))
+	s.post("/oauth/token", "blog", wikiSecret+"x", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.member("refresh_token")}})
+	b.get("/oauth/authorize", asks("id_token_hint", got.member("id_token"), "prompt", "create"))
+	b.get("/oauth/logout", url.Values{"id_token_hint": {got.member("id_token")}, "post_logout_redirect_uri": {"https://evil.example.org/"}})
+	if !strings.Contains(s.log.String(), "invalid_grant") {
+		t.Error("refusals are not logged")
+	}
 	origin, err := url.Parse(s.issuer)
 	s.done(err)
 	secrets := []string{id, code, got.member("access_token"), got.member("refresh_token"), got.member("id_token"), wikiSecret}
