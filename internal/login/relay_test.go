@@ -107,6 +107,14 @@ func TestRelayTakesNoStrangeAnswers(t *testing.T) {
 			io.WriteString(w, "<script>")
 		},
 		"an error of a page": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad gateway", http.StatusBadGateway) },
+		"a page that is JSON": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, `"<script>"`)
+		},
+		"success that is a problem": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", problem.ContentType)
+			io.WriteString(w, `{}`)
+		},
 		"too much": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			io.WriteString(w, `"`+strings.Repeat("a", 130<<10)+`"`)
