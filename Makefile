@@ -26,7 +26,7 @@ rest:
 	@$(MAKE) --no-print-directory --output-sync -j 4 FUZZBUILD= purego cross sdk fuzz rows
 
 # What a fresh Debian machine with Go lacks: a C compiler for cgo, node for sdk/js,
-# PostgreSQL for the tests, and the programs that test/interop puts behind sidecars.
+# PostgreSQL and Chromium for the tests, and the programs of test/interop.
 # The tests start servers of their own: Debian's packages shall neither make a cluster
 # nor start a daemon, now or when the machine boots.
 POLICY := /usr/sbin/policy-rc.d
@@ -35,7 +35,8 @@ tools:
 	need() { command -v "$$1" >/dev/null || missing+=("$${@:2}"); }; \
 	daemon() { command -v "$$1" >/dev/null || { missing+=("$$2"); daemons+=("$$3"); }; }; \
 	need gcc gcc libc6-dev; need node nodejs; need npm npm; \
-	need curl curl; need openssl openssl; need ip iproute2; need mosquitto_pub mosquitto-clients; need redis-cli redis-tools; \
+	need chromium chromium; need curl curl; need openssl openssl; need ip iproute2; need mosquitto_pub mosquitto-clients; need redis-cli redis-tools; \
+	daemon apache2 apache2 apache2; [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(libapache2-mod-auth-openidc); \
 	daemon nginx nginx-light nginx; daemon redis-server redis-server redis-server; daemon mosquitto mosquitto mosquitto; \
 	if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && ! command -v postgres >/dev/null; then \
 	  missing+=(postgresql); daemons+=(postgresql); \
@@ -46,6 +47,7 @@ tools:
 	if [ ! -e $(POLICY) ]; then trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); fi; \
 	apt-get update -qq; apt-get install -y -qq --no-install-recommends "$${missing[@]}"; \
 	if [ $${#daemons[@]} -gt 0 ] && command -v systemctl >/dev/null; then systemctl --quiet disable "$${daemons[@]}"; fi
+	@for d in test/interop/openid-client test/browser; do [ -d $$d/node_modules ] || (cd $$d && npm ci --silent); done
 
 vet:
 	go vet ./...

@@ -20,13 +20,13 @@ const module = "milagro.dev/"
 var rows = map[string]int{
 	"cmd/milagro": 8, "bench": 8, "spec/generate": 8, "test/mutants": 8,
 
-	"internal/authority/authoritytest": 7, "internal/login/logintest": 7,
+	"internal/authority/authoritytest": 7, "internal/login/logintest": 7, "internal/mail/mailtest": 7,
 
 	"internal/agent": 6, "internal/authority": 6, "internal/login": 6, "internal/proxy": 6,
 
-	"wallet": 5, "internal/ceremony": 5, "internal/bridge": 5,
+	"wallet": 5, "internal/ceremony": 5, "internal/bridge": 5, "internal/oidc": 5,
 
-	"dta": 4, "idtls": 4,
+	"dta": 4, "idtls": 4, "internal/mail": 4,
 
 	"ibs": 3, "mpin": 3, "internal/dkg": 3, "internal/custody": 3, "internal/store/postgrestest": 3,
 
@@ -35,7 +35,7 @@ var rows = map[string]int{
 	"identity": 1, "internal/vss": 1, "spec/spectest": 1,
 
 	"internal/pairing": 0, "internal/encoding": 0, "internal/config": 0, "internal/problem": 0,
-	"internal/systemd": 0, "internal/telemetry": 0, "internal/webserver": 0, "spec": 0,
+	"internal/systemd": 0, "internal/telemetry": 0, "internal/webserver": 0, "internal/words": 0, "spec": 0, "web": 0,
 }
 
 // pure packages are machines: a message in, a message out. They know no clock,

@@ -20,6 +20,10 @@ import (
 const (
 	// patience is how long Apply waits for the rest once t shares are good.
 	patience = 2 * time.Second
+	// typing is how long it waits instead where people type codes, and codeTries how
+	// often they are asked for one.
+	typing    = 10 * time.Minute
+	codeTries = 10
 	// tries is how often one sealed request is sent before its authority is
 	// called silent; retryPause lies between.
 	tries      = 3
@@ -40,9 +44,18 @@ type Application struct {
 	// Evidence makes the evidence of the request to one authority where that is
 	// not a code; nil for codes, or to renew.
 	Evidence func(q *Request) ([]byte, error)
+	// Vouchers are registrations for purpose mpin, by authority (spec/enrolment.md);
+	// nil where something else is shown.
+	Vouchers map[uint32][]byte
+	// MailCode returns the code that an authority has mailed besides: refused is why it
+	// gave no share, problem.EmailSent or problem.EmailRefused. The empty code asks for
+	// another mail. It is called by several goroutines at once.
+	MailCode func(ctx context.Context, a Authority, refused error) (string, error)
 	// Combine makes the key of t verified shares; nil for keys.Combine. It is how
 	// an M-Pin key is split without ever being whole.
 	Combine func(threshold int, shares []keys.Share) (keys.Private, error)
+
+	code string // mailed, of the request that is being made
 }
 
 // Outcome is what became of one authority's part.
@@ -141,7 +154,10 @@ func (a Application) check() error {
 	if _, ok := doc.GenerationOf(a.Key); !ok {
 		return fmt.Errorf("%w: domain %s has no such login service", ErrDocument, doc.Domain())
 	}
-	if len(a.Codes) == 0 && a.Evidence == nil {
+	if n := len(a.Vouchers); n > 0 && n < doc.Threshold() {
+		return fmt.Errorf("%w: vouchers for %d authorities, %d are needed", ErrRegistration, n, doc.Threshold())
+	}
+	if len(a.Codes) == 0 && a.Evidence == nil && len(a.Vouchers) == 0 {
 		return nil
 	}
 	if len(a.Codes) == 0 {
@@ -181,7 +197,7 @@ func (c *Client) gather(ctx context.Context, a Application, device identity.Devi
 			shares = append(shares, got.share)
 		}
 		if len(shares) >= doc.Threshold() && enough == nil {
-			enough = time.AfterFunc(patience, cancel)
+			enough = time.AfterFunc(a.patience(), cancel)
 			defer enough.Stop()
 		}
 	}
@@ -194,7 +210,28 @@ func (c *Client) ask(ctx context.Context, a Application, to Authority, device id
 	var got answer
 	got.outcome.Authority = to
 	got.share, got.outcome.Err = c.share(ctx, a, to, device, &got.outcome)
+	for range codeTries {
+		refused := got.outcome.Err
+		if a.MailCode == nil || !errors.Is(refused, problem.EmailSent) && !errors.Is(refused, problem.EmailRefused) {
+			break
+		}
+		code, err := a.MailCode(ctx, to, refused)
+		if err != nil {
+			got.outcome.Err = err
+			break
+		}
+		a.code = code
+		got.share, got.outcome.Err = c.share(ctx, a, to, device, &got.outcome)
+	}
 	return got
+}
+
+// patience returns how long to wait for the rest once t shares are good.
+func (a Application) patience() time.Duration {
+	if a.MailCode != nil {
+		return typing
+	}
+	return patience
 }
 
 func (c *Client) share(ctx context.Context, a Application, to Authority, device identity.Device, o *Outcome) (keys.Share, error) {
@@ -238,6 +275,12 @@ func (a Application) evidence(q *Request) ([]byte, error) {
 	switch code, ok := a.Codes[q.Index]; {
 	case a.Evidence != nil:
 		return a.Evidence(q)
+	case len(a.Vouchers) > 0:
+		voucher, ok := a.Vouchers[q.Index]
+		if !ok {
+			return nil, fmt.Errorf("%w: none for this authority", ErrRegistration)
+		}
+		return VoucherEvidence(voucher, a.code)
 	case ok:
 		return CodeEvidence(code), nil
 	case len(a.Codes) > 0:

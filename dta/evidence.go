@@ -45,7 +45,7 @@ func ParseCodeEvidence(b []byte) (Code, error) {
 }
 
 // EvidenceKind returns what kind of evidence b is, without reading it further: "code",
-// "jwt" or "succession". An error wraps encoding.ErrEncoding.
+// "jwt", "succession" or "voucher". An error wraps encoding.ErrEncoding.
 func EvidenceKind(b []byte) (string, error) {
 	r := encoding.Open(b, evidenceLabel)
 	kind := r.String(maxText)
@@ -53,7 +53,7 @@ func EvidenceKind(b []byte) (string, error) {
 	if err := r.Close(); err != nil {
 		return "", fmt.Errorf("evidence: %w", err)
 	}
-	if kind != kindCode && kind != kindToken && kind != kindSuccession { // not repeated: it may be a code in the wrong place
+	if kind != kindCode && kind != kindToken && kind != kindSuccession && kind != kindVoucher { // not repeated: it may be a code in the wrong place
 		return "", fmt.Errorf("evidence: %w: of an unknown kind", encoding.ErrEncoding)
 	}
 	return kind, nil

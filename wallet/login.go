@@ -132,7 +132,8 @@ func (w *Wallet) writeLogin(a *account) error {
 }
 
 // lockLogin locks the login of a name at a service, makes its directory if it is
-// not there, and erases the keys of what was begun and is named by no record.
+// not there, and erases the keys of what was begun and is named by no record, nor waits
+// with an invitation.
 // Nothing but the record and the choice of keys needs this lock: it may be held for
 // as long as a registration takes.
 func (w *Wallet) lockLogin(ctx context.Context, n identity.Name, service string) (unlock func(), err error) {
@@ -165,6 +166,9 @@ func (w *Wallet) eraseOrphans(ctx context.Context, n identity.Name, service stri
 	}
 	for _, e := range entries {
 		if !isLoginID(e.Name()) || e.Name() == a.record.Active || e.Name() == a.record.Pending {
+			continue
+		}
+		if a.record.Active == "" && invited(filepath.Join(a.dir, e.Name())) {
 			continue
 		}
 		if err := w.eraseKey(ctx, filepath.Join(a.dir, e.Name())); err != nil {

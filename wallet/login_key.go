@@ -10,10 +10,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"milagro.dev/dta"
 	"milagro.dev/identity"
 	"milagro.dev/internal/encoding"
 	"milagro.dev/internal/pairing"
@@ -24,6 +26,8 @@ import (
 const (
 	tokenFile  = "token"
 	tokenLabel = "milagro/v1 wallet token"
+	// invitedFile marks a key that waits for its login with an invitation.
+	invitedFile = "invited"
 
 	permitLabel = "milagro/v1 wallet permit"
 
@@ -249,6 +253,35 @@ func (w *Wallet) makeKey(dir string) (id string, signer crypto.Signer, err error
 	}
 	signer, err = w.makeDevice(filepath.Join(dir, id, deviceFile))
 	return id, signer, err
+}
+
+// keyFor returns the device key of an invitation, which is for one: that of an
+// earlier try, or a new one. Without an invitation, or where keys are not files, it is
+// a new one each time.
+func (w *Wallet) keyFor(dir string, i dta.Invitation) (id string, signer crypto.Signer, err error) {
+	if i == (dta.Invitation{}) || w.loginKey != nil {
+		return w.makeKey(dir)
+	}
+	hash := dta.InvitationHash(i.Token)
+	id = hex.EncodeToString(hash[:loginID/2])
+	path := filepath.Join(dir, id, deviceFile)
+	if signer, err := w.readSigner(path); !missing(err) {
+		return id, signer, err
+	}
+	if err := w.disk.makeDir(filepath.Join(dir, id)); err != nil {
+		return "", nil, err
+	}
+	if err := w.disk.create(filepath.Join(dir, id, invitedFile), []byte("this key has an invitation\n")); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", nil, err
+	}
+	signer, err = w.makeDevice(path)
+	return id, signer, err
+}
+
+// invited reports whether the key in dir has an invitation, which is for no other.
+func invited(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, invitedFile))
+	return err == nil
 }
 
 // signer returns the device key of t.

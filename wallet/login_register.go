@@ -21,19 +21,32 @@ type Registration struct {
 	Service string
 	// Codes are one-time codes for purpose mpin, by authority.
 	Codes map[uint32]dta.Code
+	// Invitation is used in place of codes unless it is the zero value; MailCode returns
+	// what an authority has mailed besides, empty to have another mail. It is called by
+	// several goroutines at once.
+	Invitation dta.Invitation
+	MailCode   func(context.Context, MailedCode) (string, error)
 	// PIN is the caller's, to be cleared by him; the wallet keeps nothing of it.
 	PIN []byte
 	Via Via
 }
 
-// Register makes a device key, obtains with one code of each authority the key of
-// a login, split by the PIN from the start, and logs in for the first time.
+// MailedCode is a code that an authority has mailed to a person.
+type MailedCode struct {
+	Authority dta.Authority
+	Device    identity.DeviceHash // whose six words the mail shows
+	Refused   error               // problem.EmailSent, or problem.EmailRefused for the last one
+}
+
+// Register makes a device key, obtains with one code of each authority, or with an
+// invitation, the key of a login, split by the PIN from the start, and logs in for the first time.
 //
 // Before a code is shown it makes sure that threshold many authorities have a
 // fresh document that lists the service, and that the login server answers. An issued
 // key cannot be asked for again: when too few authorities gave their shares, or
 // after a crash between, the next Register makes another device key and needs new
-// codes where they were spent. From then on no code is needed: Register, or Login,
+// codes where they were spent. With the same invitation it goes on with the device key
+// that has taken it, at the authorities that have given no share yet. From then on no code is needed: Register, or Login,
 // completes what was interrupted. The report comes with the error too. Errors
 // wrap mpin.ErrPIN, ErrRegistered, ErrNotPinned, ErrService, dta.ErrCode,
 // dta.ErrStale and dta.ErrThreshold, or are problems such as problem.LoginRefused.
@@ -80,7 +93,7 @@ func (w *Wallet) registerAnew(ctx context.Context, q Registration) (*Report, err
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCodes(at.domain, q.Codes); err != nil {
+	if err := q.entitled(at); err != nil {
 		return nil, err
 	}
 	if err := w.answers(ctx, at, q.Via); err != nil {
@@ -88,15 +101,39 @@ func (w *Wallet) registerAnew(ctx context.Context, q Registration) (*Report, err
 	}
 	a := &account{dir: w.loginDir(q.Name, q.Service), record: loginRecord{Name: q.Name, Service: q.Service,
 		As: q.Via.As.String(), To: q.Via.To.String(), Address: q.Via.Address}}
-	id, signer, err := w.makeKey(a.dir)
+	id, signer, err := w.keyFor(a.dir, q.Invitation)
 	if err != nil {
 		return nil, err
 	}
-	report, err := w.split(ctx, &application{account: a, site: at, id: id, signer: signer, pin: q.PIN, codes: q.Codes})
+	p := &application{account: a, site: at, id: id, signer: signer, pin: q.PIN, codes: q.Codes}
+	if q.Invitation != (dta.Invitation{}) {
+		if err := w.invited(ctx, p, q); err != nil {
+			return nil, err
+		}
+	}
+	report, err := w.split(ctx, p)
+	if err != nil && len(p.vouchers) > 0 { // the invitation is for this key: it stays
+		return report, err
+	}
 	if err != nil {
 		return report, errors.Join(spent(report, err), w.eraseOrphans(ctx, q.Name, q.Service))
 	}
 	return w.conclusion(ctx, a, report, q.PIN)
+}
+
+// invited claims the invitation of q for the device of p.
+func (w *Wallet) invited(ctx context.Context, p *application, q Registration) error {
+	device, err := identity.DeviceOf(p.signer)
+	if err != nil {
+		return err
+	}
+	if p.vouchers, err = w.client.Vouchers(ctx, q.Invitation, p.site.id, p.signer); err != nil || q.MailCode == nil {
+		return err
+	}
+	p.mailCode = func(ctx context.Context, a dta.Authority, refused error) (string, error) {
+		return q.MailCode(ctx, MailedCode{Authority: a, Device: device.Hash(), Refused: refused})
+	}
+	return nil
 }
 
 // conclusion makes the pending key of a the active one and adds to the report what
@@ -178,6 +215,17 @@ func (w *Wallet) answers(ctx context.Context, at site, via Via) error {
 	return nil
 }
 
+// entitled refuses codes or an invitation that cannot be meant.
+func (q Registration) entitled(at site) error {
+	if q.Invitation == (dta.Invitation{}) {
+		return checkCodes(at.domain, q.Codes)
+	}
+	if q.Invitation.Origin != at.service.Origin {
+		return fmt.Errorf("%w: it is of %s, the service is at %s", dta.ErrInvitation, q.Invitation.Origin, at.service.Origin)
+	}
+	return nil
+}
+
 func checkCodes(d *domain, codes map[uint32]dta.Code) error {
 	for index, code := range codes {
 		if code.Index() != index {
@@ -217,6 +265,8 @@ type application struct {
 	pin      []byte
 	codes    map[uint32]dta.Code
 	evidence func(*dta.Request) ([]byte, error)
+	vouchers map[uint32][]byte
+	mailCode func(ctx context.Context, a dta.Authority, refused error) (string, error)
 }
 
 // split obtains the key of p, split by the PIN as it is combined: it is never
@@ -244,6 +294,7 @@ func (w *Wallet) split(ctx context.Context, p *application) (*Report, error) {
 		return w.storeToken(p, t, g, kind)
 	}}
 	grant, err := w.client.Apply(ctx, dta.Application{Domain: p.site.domain.Published, Signer: p.signer, Codes: p.codes, Evidence: p.evidence,
+		Vouchers: p.vouchers, MailCode: p.mailCode,
 		Key: identity.Key{Purpose: identity.MPin, Service: p.site.id, Name: t.key.Name}, ChannelKind: kind, Now: w.now,
 		Combine: func(threshold int, shares []keys.Share) (keys.Private, error) {
 			defer eraseShares(shares)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,9 @@ type serveSettings struct {
 	LogLevel       slog.Level  `toml:"log_level"`
 	Limits         limitConfig `toml:"limits"`
 	JWT            []jwtConfig `toml:"jwt"`
+
+	Registration []registrationConfig `toml:"registration"`
+	Email        mailConfig           `toml:"email"`
 }
 
 // limitConfig are the counts of authority.Limits; 0 keeps the default.
@@ -46,7 +50,10 @@ Settings come from a TOML file (listen, passphrase_file, key_file, log_level,
 [limits] strangers_per_minute, enrolments_per_day, renewals_per_minute), from the
 environment (MILAGRO_DTA_LISTEN, …), then from flags; the later wins. Sections
 [[jwt]] of the file name issuers whose tokens enrol services with no code typed by
-anybody: name, issuer, jwks, binding, name_template, allow and more.`,
+anybody: name, issuer, jwks, binding, name_template, allow and more. Sections
+[[registration]] name login servers whose invitations enrol people: name, key,
+allow, services, code = "mail" or "none", root; [email] is the mail server for
+codes: host, port, from, tls = "starttls", "implicit" or "none", user, password_file.`,
 	}
 	flags := cmd.Flags()
 	flags.String("listen", "", "address to serve on (default 127.0.0.1:7400)")
@@ -79,7 +86,7 @@ func loadServeSettings(cmd *cobra.Command, path string) (serveSettings, error) {
 		if err := config.Load(path, &s); err != nil {
 			return s, err
 		}
-		if err := s.checkJWT(path); err != nil {
+		if err := errors.Join(s.checkJWT(path), s.checkRegistration(path)); err != nil {
 			return s, err
 		}
 	}
@@ -138,7 +145,7 @@ func serve(ctx context.Context, dir string, s serveSettings, stderr io.Writer) e
 	}
 	log := telemetry.NewLogger(stderr, s.LogLevel)
 	a, err := authority.Open(ctx, authority.Config{Dir: dir, Protector: protector, Logger: log, Limits: s.limits(),
-		TokenRoots: s.tokenRoots()})
+		TokenRoots: s.tokenRoots(), Registrations: s.registrations(), Mail: s.Email.config()})
 	if err != nil {
 		return withHint(err, "'milagro dta init' makes an authority's directory")
 	}

@@ -21,7 +21,7 @@ running 'login serve' through a socket in its directory, which only its owner ca
 doc/login-terminal.md goes through it from the beginning.`,
 		"  milagro login init --dir ./login --service login --origin https://login.example.org --authority https://dta.alpha.example --fingerprint milagro1…\n  milagro login serve --dir ./login --listen 127.0.0.1:7500",
 		loginInitCommand(), loginCardCommand(), loginServeCommand(), loginUnlockCommand(), loginRevokeCommand(),
-		loginListCommand(), loginStatusCommand())
+		loginListCommand(), loginStatusCommand(), loginInviteCommand(), loginInvitationsCommand(), loginWithdrawCommand(), loginClientCommand())
 	g.PersistentFlags().String("dir", "", "the login server's directory (or "+loginDirVariable+")")
 	return g
 }

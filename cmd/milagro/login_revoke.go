@@ -20,8 +20,9 @@ func loginRevokeCommand() *cobra.Command {
 		Use: "revoke NAME", Short: "end a person's logins, or one device's", Args: exactly("NAME"),
 		Example: "  milagro login revoke acct:alice@example.org --device 9f2c… --dir ./login",
 		Long: `End the logins of all devices of a person, or with --device of one, from this moment
-on and for good, and tell the authorities by a signed notice to renew no permit. A
-statement that was given before holds for its five minutes.`,
+on and for good, and tell the authorities by a signed notice to renew no permit. Sessions
+and tokens of applications end with it (doc/openid.md); a statement that was given before
+and not yet shown here holds elsewhere for its five minutes.`,
 	})
 	device := addDevice(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

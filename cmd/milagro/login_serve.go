@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,24 +16,36 @@ import (
 	"milagro.dev/internal/config"
 	"milagro.dev/internal/custody"
 	"milagro.dev/internal/login"
+	"milagro.dev/internal/mail"
 	"milagro.dev/internal/telemetry"
+	"milagro.dev/web"
 )
 
 // loginSettings are those of 'login serve': from a TOML file, then
 // MILAGRO_LOGIN_…, then flags.
 type loginSettings struct {
-	Listen         string     `toml:"listen"`
-	ChannelListen  string     `toml:"channel_listen"`
-	Name           string     `toml:"name"`
-	Database       string     `toml:"database"`
-	PassphraseFile string     `toml:"passphrase_file"`
-	KeyFile        string     `toml:"key_file"`
-	LogLevel       slog.Level `toml:"log_level"`
-	Batch          string     `toml:"batch"`
-	Mail           mailConfig `toml:"mail"`
+	Listen         string         `toml:"listen"`
+	ChannelListen  string         `toml:"channel_listen"`
+	Name           string         `toml:"name"`
+	Database       string         `toml:"database"`
+	PassphraseFile string         `toml:"passphrase_file"`
+	KeyFile        string         `toml:"key_file"`
+	LogLevel       slog.Level     `toml:"log_level"`
+	Batch          string         `toml:"batch"`
+	Mail           mailConfig     `toml:"mail"`
+	Proxies        []string       `toml:"proxies"`
+	Enrol          enrolConfig    `toml:"enrol"`
+	OpenID         string         `toml:"openid"`
+	Pages          string         `toml:"pages"` // as OpenID unless given
+	Clients        []clientConfig `toml:"client"`
 }
 
-// mailConfig is login.MailConfig in a file.
+// enrolConfig says who may ask for an invitation by mail.
+type enrolConfig struct {
+	ByMail []string `toml:"by_mail"`
+}
+
+// mailConfig is mail.Config in a file.
 type mailConfig struct {
 	Host         string `toml:"host"`
 	Port         int    `toml:"port"`
@@ -40,6 +53,10 @@ type mailConfig struct {
 	TLS          string `toml:"tls"`
 	User         string `toml:"user"`
 	PasswordFile string `toml:"password_file"`
+}
+
+func (c mailConfig) config() mail.Config {
+	return mail.Config{Host: c.Host, Port: c.Port, From: c.From, TLS: mail.TLS(c.TLS), User: c.User, PasswordFile: c.PasswordFile}
 }
 
 func loginServeCommand() *cobra.Command {
@@ -51,7 +68,10 @@ and with --channel-listen and --name also over identity TLS. Until the authoriti
 operators have approved and the server key is here, it says so at /readyz.
 Settings come from a TOML file (listen, channel_listen, name, database, passphrase_file,
 key_file, log_level, batch = "on" or "off", [mail] host, port, from, tls = "starttls",
-"implicit" or "none", user, password_file), from the environment (MILAGRO_LOGIN_LISTEN,
+"implicit" or "none", user, password_file, [enrol] by_mail = patterns of names whose
+owners may ask for an invitation by mail, proxies = addresses whose X-Forwarded-For is
+believed besides this machine's, openid = "on" or "off", pages = "on" or "off" (default as
+openid), [[client]] name, redirect, post_logout, secret_file, public), from the environment (MILAGRO_LOGIN_LISTEN,
 …), then from flags; the later wins. The database's password comes from PGPASSFILE.`,
 	}
 	flags := cmd.Flags()
@@ -62,6 +82,8 @@ key_file, log_level, batch = "on" or "off", [mail] host, port, from, tls = "star
 	flags.String("passphrase-file", "", "file with the passphrase that unseals the server's secrets")
 	flags.String("key-file", "", "key file that unseals the server's secrets (default DIR/"+unsealFile+")")
 	flags.String("log-level", "", "debug, info, warn or error (default info)")
+	flags.String("openid", "", "on or off: be an OpenID provider for applications (default off)")
+	flags.String("pages", "", "on or off: serve the pages on which people sign in and enrol (default as --openid)")
 	flags.String("batch", "", "on or off: verify logins that arrive together in batches (default on)")
 	path := flags.String("config", "", "TOML file with settings")
 	restored := flags.Bool("after-restore", false, "the database is from a backup: every device has one guess until its next good login")
@@ -92,7 +114,7 @@ key_file, log_level, batch = "on" or "off", [mail] host, port, from, tls = "star
 }
 
 func loadLoginSettings(cmd *cobra.Command, path string) (loginSettings, error) {
-	s := loginSettings{Listen: "127.0.0.1:7500", Batch: "on"}
+	s := loginSettings{Listen: "127.0.0.1:7500", Batch: "on", OpenID: "off"}
 	if path != "" {
 		if err := config.Load(path, &s); err != nil {
 			return s, err
@@ -102,7 +124,7 @@ func loadLoginSettings(cmd *cobra.Command, path string) (loginSettings, error) {
 		return s, err
 	}
 	keys := map[string]string{"listen": "listen", "channel-listen": "channel_listen", "name": "name", "database": "database",
-		"passphrase-file": "passphrase_file", "key-file": "key_file", "log-level": "log_level", "batch": "batch"}
+		"passphrase-file": "passphrase_file", "key-file": "key_file", "log-level": "log_level", "batch": "batch", "openid": "openid", "pages": "pages"}
 	for flag, key := range keys {
 		if f := cmd.Flags().Lookup(flag); f.Changed {
 			if err := config.Set(&s, key, f.Value.String()); err != nil {
@@ -115,6 +137,12 @@ func loadLoginSettings(cmd *cobra.Command, path string) (loginSettings, error) {
 		return s, usagef(cmd, "passphrase file and key file: one of them seals, not both")
 	case (s.ChannelListen == "") != (s.Name == ""):
 		return s, usagef(cmd, "--channel-listen and --name belong together")
+	case s.OpenID != "on" && s.OpenID != "off":
+		return s, usagef(cmd, "openid is on or off, not %q", s.OpenID)
+	case s.Pages != "" && s.Pages != "on" && s.Pages != "off":
+		return s, usagef(cmd, "pages is on or off, not %q", s.Pages)
+	case s.OpenID == "off" && len(s.Clients) > 0:
+		return s, usagef(cmd, "there are clients, and openid is off")
 	case s.Batch != "on" && s.Batch != "off":
 		return s, usagef(cmd, "batch is on or off, not %q", s.Batch)
 	}
@@ -123,15 +151,28 @@ func loadLoginSettings(cmd *cobra.Command, path string) (loginSettings, error) {
 
 // config returns the settings as the login server takes them.
 func (s loginSettings) config(dir string) (c login.Config, err error) {
-	c = login.Config{Dir: dir, Database: s.Database, Mail: login.MailConfig{Host: s.Mail.Host, Port: s.Mail.Port, From: s.Mail.From,
-		TLS: login.TLS(s.Mail.TLS), User: s.Mail.User, PasswordFile: s.Mail.PasswordFile}}
+	c = login.Config{Dir: dir, Database: s.Database, Mail: s.Mail.config()}
 	if s.Batch == "off" {
 		c.Batching = login.Singly
+	}
+	if s.OpenID == "on" {
+		c.OpenID = login.WithOpenID
+	}
+	if cmp.Or(s.Pages, s.OpenID) == "on" {
+		if c.Pages, err = web.Handler(web.Config{}); err != nil {
+			return c, err
+		}
+	}
+	if c.Clients, err = openIDClients(s.Clients); err != nil {
+		return c, err
 	}
 	if s.Name != "" {
 		if c.Name, err = identity.ParseName(s.Name); err != nil {
 			return c, err
 		}
+	}
+	if err := s.enrolment(&c); err != nil {
+		return c, err
 	}
 	c.Protector, err = seal{PassphraseFile: s.PassphraseFile, KeyFile: s.KeyFile}.open(dir)
 	return c, err
@@ -153,6 +194,7 @@ func serveLogin(ctx context.Context, c login.Config, s loginSettings, stderr io.
 	}
 	login.RelaxGC()
 	c.Logger = telemetry.NewLogger(stderr, s.LogLevel)
+	slog.SetDefault(c.Logger) // where zitadel/oidc logs
 	server, err := login.Open(ctx, c)
 	if err != nil {
 		return withHint(err, "'milagro login init' makes a login server's directory")

@@ -1,26 +1,35 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
+	"milagro.dev/dta"
 	"milagro.dev/identity"
+	"milagro.dev/internal/problem"
+	"milagro.dev/internal/words"
 	"milagro.dev/wallet"
 )
 
 func mpinRegisterCommand() *cobra.Command {
 	cmd := addWallet(addJSON(&cobra.Command{
 		Use: "register NAME", Short: "register a person on this device, with a PIN", Args: exactly("NAME"),
-		Example: "  milagro mpin register acct:alice@example.org --codes alpha.csv --codes beta.csv --codes gamma.csv\n  milagro mpin register acct:alice@example.org --codes codes.txt --at 10.0.0.9:8443 --to spiffe://example.org/login --as spiffe://example.org/laptop",
+		Example: "  milagro mpin register acct:alice@example.org --codes alpha.csv --codes beta.csv --codes gamma.csv\n  milagro mpin register acct:alice@example.org --invitation https://login.example.org/enrol#…\n  milagro mpin register acct:alice@example.org --codes codes.txt --at 10.0.0.9:8443 --to spiffe://example.org/login --as spiffe://example.org/laptop",
 		Long: `Make a device key, get the key of a login with a one-time code of each authority,
 split it by a PIN that is typed twice, and log in for the first time. Run it again
-without codes if it was interrupted after the authorities had answered. With --at,
+without codes if it was interrupted after the authorities had answered. With
+--invitation in place of codes the login server vouches for the device; authorities
+may mail a code besides, which is asked for after the PIN (a line each). With --at,
 --to and --as logins go over identity TLS and are bound to their connection.`,
 	}))
 	service, pinFile := addService(cmd), addPINFile(cmd)
 	files := cmd.Flags().StringArray("codes", nil, "file with one-time codes; may be given for each authority")
+	invitation := cmd.Flags().String("invitation", "", "link of an invitation, in place of codes")
 	via := addVia(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, err := identity.ParseName(args[0])
@@ -33,6 +42,11 @@ without codes if it was interrupted after the authorities had answered. With --a
 		}
 		if len(*files) > 0 {
 			if q.Codes, err = readCodes(cmd.InOrStdin(), *files, name, identity.MPin); err != nil {
+				return err
+			}
+		}
+		if *invitation != "" {
+			if q.Invitation, err = dta.ParseInvitation(*invitation); err != nil {
 				return err
 			}
 		}
@@ -51,6 +65,7 @@ without codes if it was interrupted after the authorities had answered. With --a
 			return err
 		}
 		defer clear(q.PIN)
+		q.MailCode = mailCodes(cmd, pins)
 		r, err := w.Register(cmd.Context(), q)
 		if err := errors.Join(showReport(cmd, r), pinFirst(err)); err != nil {
 			return err
@@ -59,6 +74,30 @@ without codes if it was interrupted after the authorities had answered. With --a
 		return nil
 	}
 	return cmd
+}
+
+// mailCodes asks for the codes that authorities have mailed, one after the other:
+// where the PIN came from.
+func mailCodes(cmd *cobra.Command, from *pins) func(context.Context, wallet.MailedCode) (string, error) {
+	var mu sync.Mutex
+	return func(ctx context.Context, m wallet.MailedCode) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if errors.Is(m.Refused, problem.EmailRefused) {
+			note(cmd, "that was not the code of %s, or it is past", m.Authority.Name)
+		}
+		note(cmd, "%s has mailed a code; its mail must show the words: %s", m.Authority.Name, words.OfDevice(m.Device))
+		code, err := from.read(ctx, "code of "+m.Authority.Name+", empty for another mail")
+		if err != nil {
+			return "", fmt.Errorf("code of %s: %w", m.Authority.Name, err)
+		}
+		return strings.Map(func(r rune) rune {
+			if r == ' ' || r == '-' {
+				return -1
+			}
+			return r
+		}, string(code)), nil
+	}
 }
 
 // serviceOf returns the service that is named, or the only one of the domain.

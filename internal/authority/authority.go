@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"milagro.dev/dta"
+	"milagro.dev/internal/mail"
 	"milagro.dev/internal/problem"
 	"milagro.dev/internal/store"
 	"milagro.dev/internal/telemetry"
@@ -52,6 +53,13 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 	if err := CheckTokenRoots(cfg.TokenRoots); err != nil {
 		return nil, fmt.Errorf("open authority: %w", err)
 	}
+	if err := CheckRegistrationRoots(cfg.Registrations, cfg.Mail); err != nil {
+		return nil, fmt.Errorf("open authority: %w", err)
+	}
+	sender, err := mail.New(cfg.Mail)
+	if err != nil {
+		return nil, fmt.Errorf("open authority: %w", err)
+	}
 	if err := checkPrivate(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open authority: %w", err)
 	}
@@ -63,24 +71,26 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open authority: %w", err)
 	}
-	a := assemble(cfg, me, &state{db: db})
+	a := assemble(cfg, me, &state{db: db}, sender)
 	if err := a.documents.reload(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open authority: %w", err), db.Close())
 	}
 	if served, err := a.documents.published(); err == nil {
 		a.issuer.roots.warn(served.Document)
+		a.issuer.registrations.warn(served.Document)
 	}
 	return a, nil
 }
 
-func assemble(cfg Config, me *self, st *state) *Authority {
+func assemble(cfg Config, me *self, st *state, sender *mail.Sender) *Authority {
 	v := &vault{dir: filepath.Join(cfg.Dir, sharesDir), protector: cfg.Protector}
 	a := &Authority{dir: cfg.Dir, self: me, state: st, clock: cfg.Clock, log: cfg.Logger, metrics: telemetry.NewMetrics()}
 	a.counters = newCounters(a.metrics)
 	a.documents = &documents{self: me, state: st, vault: v, clock: cfg.Clock, log: cfg.Logger, changed: make(chan struct{}, 1)}
 	a.ceremonies = newCeremonies(a.documents, cfg)
 	a.issuer = &issuer{self: me, state: st, documents: a.documents, limits: cfg.Limits, clock: cfg.Clock, log: cfg.Logger, counters: a.counters,
-		roots: newRoots(cfg.TokenRoots, me.card.URL, cfg)}
+		roots:         newRoots(cfg.TokenRoots, me.card.URL, cfg),
+		registrations: newRegistrations(cfg, &postman{self: me, state: st, sender: sender, limit: cfg.Limits.Mails, log: cfg.Logger})}
 	a.registrar = &registrar{state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger}
 	a.logins = &logins{self: me, state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger, counters: a.counters}
 	a.lists = &revocations{self: me, state: st, documents: a.documents, clock: cfg.Clock, log: cfg.Logger}

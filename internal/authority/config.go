@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"milagro.dev/internal/custody"
+	"milagro.dev/internal/mail"
 )
 
 // Config says which authority to open and how it serves. Dir and Protector are
@@ -27,6 +28,12 @@ type Config struct {
 	Limits Limits
 	// TokenRoots are the issuers whose JWTs enrol; none unless given.
 	TokenRoots []TokenRoot
+	// Registrations are the registration authorities whose word enrols people; none
+	// unless given.
+	Registrations []RegistrationRoot
+	// Mail says how the codes are sent that Registrations want; without a host none
+	// may.
+	Mail mail.Config
 }
 
 // Limits bound how often something may happen before the answer is 429. They
@@ -40,6 +47,8 @@ type Limits struct {
 	Enrolments Rate
 	// Renewals bounds the renewals of one enrolment.
 	Renewals Rate
+	// Mails bounds, by name, the codes that are mailed.
+	Mails Rate
 }
 
 // Rate is how often, in each window of time of at least a second.
@@ -54,6 +63,7 @@ func DefaultLimits() Limits {
 		Strangers:  Rate{Count: 120, Window: time.Minute},
 		Enrolments: Rate{Count: 50, Window: 24 * time.Hour},
 		Renewals:   Rate{Count: 120, Window: time.Minute},
+		Mails:      Rate{Count: 10, Window: 24 * time.Hour},
 	}
 }
 
@@ -62,7 +72,7 @@ func (l Limits) check() error {
 	for _, limit := range []struct {
 		what string
 		Rate
-	}{{"strangers", l.Strangers}, {"enrolments", l.Enrolments}, {"renewals", l.Renewals}} {
+	}{{"strangers", l.Strangers}, {"enrolments", l.Enrolments}, {"renewals", l.Renewals}, {"mails", l.Mails}} {
 		if limit.Count < 0 || limit.Window < time.Second {
 			return fmt.Errorf("limit of %s: %d in %s is no rate: at least 0 in at least 1s", limit.what, limit.Count, limit.Window)
 		}
@@ -84,6 +94,7 @@ func (c Config) withDefaults() Config {
 		&c.Limits.Strangers:  DefaultLimits().Strangers,
 		&c.Limits.Enrolments: DefaultLimits().Enrolments,
 		&c.Limits.Renewals:   DefaultLimits().Renewals,
+		&c.Limits.Mails:      DefaultLimits().Mails,
 	} {
 		if *rate == (Rate{}) {
 			*rate = otherwise

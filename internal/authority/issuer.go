@@ -29,6 +29,8 @@ type issuer struct {
 	log       *slog.Logger
 	counters  *counters
 	roots     *roots
+
+	registrations *registrations
 }
 
 // claim is a request on its way through the steps.
@@ -43,6 +45,8 @@ type claim struct {
 	old     identity.DeviceHash // the device to be replaced, where that is the basis
 	bearer  *bearer             // whom a token names, where that is the basis
 	charged *tally
+
+	registered *registered // what a registration entitles to, where that is the basis
 }
 
 // issue answers a sealed request that came from an address with a sealed reply.
@@ -76,7 +80,7 @@ func (i *issuer) issue(ctx context.Context, sealed []byte, from netip.Addr) ([]b
 		return nil, unavailable(problem.LogUnavailable, err)
 	}
 	i.counters.issued.WithLabelValues(string(c.Key.Purpose), c.basis).Inc()
-	i.log.With(c.bearer.attributes()...).Info("issued", "purpose", string(c.Key.Purpose), "service", domain.called(serviceBytes(c.Key.Service)),
+	i.log.With(append(c.bearer.attributes(), c.registered.attributes()...)...).Info("issued", "purpose", string(c.Key.Purpose), "service", domain.called(serviceBytes(c.Key.Service)),
 		"name", c.Key.Name.String(), "epoch", c.Key.Epoch.String(), "basis", c.basis, "request", hexOf(c.hash))
 	return reply, nil
 }
@@ -223,6 +227,9 @@ func (i *issuer) evident(ctx context.Context, domain *served, c *claim) error {
 	kind, err := dta.EvidenceKind(c.Evidence)
 	if err == nil && kind == basisSuccession && c.Key.Purpose == identity.MPin {
 		return i.succeeds(ctx, domain, c)
+	}
+	if err == nil && kind == basisVoucher && c.Key.Purpose == identity.MPin {
+		return i.registers(ctx, domain, c)
 	}
 	if err == nil && kind == basisToken && c.Key.Purpose != identity.MPin {
 		return i.tokened(ctx, domain, c)

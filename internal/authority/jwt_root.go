@@ -58,8 +58,9 @@ type TokenRoot struct {
 	Extent       Extent             // empty for SharedRoot
 }
 
-// SettingError is a setting of a TokenRoot that cannot be used.
+// SettingError is a setting of a TokenRoot or RegistrationRoot that cannot be used.
 type SettingError struct {
+	Section string // jwt or registration
 	Index   int    // of the root, from 0
 	Setting string // as in the configuration file
 	Err     error
@@ -67,7 +68,7 @@ type SettingError struct {
 
 // Error names root, setting and reason.
 func (e *SettingError) Error() string {
-	return fmt.Sprintf("jwt %d: %s: %v", e.Index+1, e.Setting, e.Err)
+	return fmt.Sprintf("%s %d: %s: %v", e.Section, e.Index+1, e.Setting, e.Err)
 }
 
 // Unwrap returns the reason.
@@ -87,7 +88,7 @@ func CheckTokenRoots(roots []TokenRoot) error {
 			setting, err = "issuer", fmt.Errorf("a second section for %s", r.Issuer)
 		}
 		if err != nil {
-			return &SettingError{Index: i, Setting: setting, Err: err}
+			return &SettingError{Section: "jwt", Index: i, Setting: setting, Err: err}
 		}
 		names[r.Name], issuers[r.Issuer] = true, true
 	}

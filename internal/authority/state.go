@@ -78,6 +78,9 @@ func (s *state) expire(ctx context.Context, now time.Time) error {
 		if err := forgetTokens(ctx, tx, now); err != nil {
 			return err
 		}
+		if err := forgetMailedCodes(ctx, tx, now); err != nil {
+			return err
+		}
 		_, err := exec(ctx, tx, "DELETE FROM rates WHERE ends < ?", micros(now))
 		return err
 	})

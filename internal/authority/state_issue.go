@@ -16,6 +16,7 @@ const (
 	basisRenewal    = "renewal"
 	basisSuccession = "succession"
 	basisToken      = "jwt"
+	basisVoucher    = "voucher"
 )
 
 // standing is what the authority holds about a device under a name.
@@ -147,14 +148,16 @@ func (i issuance) entitle(ctx context.Context, tx *sql.Tx) error {
 	return e.enrol(ctx, tx, i.now)
 }
 
-// spend takes what the evidence shows: the code or token, which is used, or the
-// right of the old device, which must still be one.
+// spend takes what the evidence shows: the code, token or registration, which is
+// used, or the right of the old device, which must still be one.
 func (i issuance) spend(ctx context.Context, tx *sql.Tx) error {
 	switch i.basis {
 	case basisSuccession:
 		return mayBeReplaced(ctx, tx, i.replaced())
 	case basisToken:
 		return consumeToken(ctx, tx, i.bearer)
+	case basisVoucher:
+		return consumeRegistration(ctx, tx, i.claim)
 	}
 	return consumeCode(ctx, tx, i.code, i.Key, i.now)
 }

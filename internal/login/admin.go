@@ -68,6 +68,25 @@ func (o *Operator) Audit(ctx context.Context, name identity.Name, limit int) (a 
 	return a, err
 }
 
+// Invite makes an invitation for a name, good until expires, or for seven days if that
+// is zero.
+func (o *Operator) Invite(ctx context.Context, name identity.Name, expires time.Time) (i Invitation, err error) {
+	err = o.call(ctx, http.MethodPost, "/admin/invite", inviteRequest{name, expires}, &i)
+	return i, err
+}
+
+// Invitations returns those of a name, or the newest of all if it is the zero Name.
+func (o *Operator) Invitations(ctx context.Context, name identity.Name) (l Invitations, err error) {
+	err = o.call(ctx, http.MethodGet, "/admin/invitations"+query(name, 0), nil, &l)
+	return l, err
+}
+
+// Withdraw ends the invitations of a name that have enrolled nobody yet.
+func (o *Operator) Withdraw(ctx context.Context, name identity.Name) (w Withdrawn, err error) {
+	err = o.call(ctx, http.MethodPost, "/admin/withdraw", withdrawRequest{name}, &w)
+	return w, err
+}
+
 func query(name identity.Name, limit int) string {
 	q := url.Values{}
 	if !name.IsZero() {

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"milagro.dev/identity"
 	"milagro.dev/internal/custody"
+	"milagro.dev/internal/mail"
+	"milagro.dev/internal/oidc"
 )
 
 // Config says which login server to open and how it serves. Dir and Protector are
@@ -37,7 +40,7 @@ type Config struct {
 	// seconds.
 	Peers *http.Client
 	// Mail says how owners of locked devices are told; without a host they are not.
-	Mail MailConfig
+	Mail mail.Config
 	// Batching says whether logins that wait are verified together.
 	Batching Batching
 	// Start says where the database comes from.
@@ -46,6 +49,18 @@ type Config struct {
 	Refresh time.Duration
 	// Sessions bounds the logins between their two passes; 100,000.
 	Sessions int
+	// OpenID says whether the server is an OpenID provider too, for Clients and those
+	// that its operator adds.
+	OpenID  OpenID
+	Clients []oidc.Client
+	// ByMail are the names whose owners may ask for an invitation by mail; nobody
+	// unless given.
+	ByMail []identity.Pattern
+	// Proxies are believed when they say for whom they ask (X-Forwarded-For), besides
+	// those on this machine.
+	Proxies []netip.Prefix
+	// Pages are those of package web, for browsers; nil for none.
+	Pages http.Handler
 	// AuditLife is how long the audit of who has a row is kept; 400 days.
 	AuditLife time.Duration
 }
@@ -70,35 +85,6 @@ const (
 	// device starts one wrong PIN before its lock.
 	Restored
 )
-
-// TLS says how a mail server is spoken to.
-type TLS string
-
-const (
-	// StartTLS insists on STARTTLS: the zero TLS stands for it.
-	StartTLS TLS = "starttls"
-	// ImplicitTLS speaks TLS from the first byte.
-	ImplicitTLS TLS = "implicit"
-	// NoTLS is for a mail server on the same machine.
-	NoTLS TLS = "none"
-)
-
-// MailConfig says by which mail server owners are told of locks. A mail names
-// service, device and time and carries no secret.
-type MailConfig struct {
-	// Host of the SMTP server; without one no mail is sent.
-	Host string
-	// Port of it; 587, or 465 with ImplicitTLS, or 25 with NoTLS.
-	Port int
-	// From is the sender's address.
-	From string
-	// TLS is how the server is spoken to.
-	TLS TLS
-	// User and PasswordFile, a file of one line that only the owner reads, log in
-	// there; without a user nobody logs in.
-	User         string
-	PasswordFile string
-}
 
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
@@ -131,8 +117,10 @@ func (c Config) check() error {
 		return fmt.Errorf("at most %d sessions", c.Sessions)
 	case c.AuditLife < strangersLife:
 		return fmt.Errorf("an audit kept for %s: at least %s", c.AuditLife, strangersLife)
-	case c.Batching > Singly || c.Start > Restored:
-		return errors.New("batching or start is none of this package's")
+	case c.Batching > Singly || c.Start > Restored || c.OpenID > WithOpenID:
+		return errors.New("batching, start or OpenID is none of this package's")
+	case len(c.ByMail) > 0 && c.Mail.Host == "":
+		return errors.New("invitations by mail need a mail server")
 	case c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://"):
 		return errors.New("the database is no postgres:// URL") // not shown: it may hold a password
 	}

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"net/http"
+	"net/netip"
 )
 
 // Traced returns h with each step of its requests told to trace before it is done:
@@ -44,3 +45,30 @@ func (s *Server) ExpireAudit(ctx context.Context) error {
 
 // Mails takes up new locks and mails about them, as it is done every second.
 func (s *Server) Mails(ctx context.Context) error { return s.outbox.mails(ctx) }
+
+// Asked returns how many names wait for an invitation by mail, and how often one was
+// tried to be sent.
+func (s *Server) Asked(ctx context.Context) (n, tries int) {
+	s.state.read(ctx, func(ctx context.Context, tx transaction) error {
+		_, err := tx.one(ctx, []any{&n, &tries}, "SELECT count(*), coalesce(max(tries), 0) FROM invited")
+		return err
+	})
+	return n, tries
+}
+
+// Relayed passes a request on to an authority at a URL and returns its answer.
+func Relayed(ctx context.Context, url string, request []byte) ([]byte, error) {
+	a, err := newRelay(nil, new(http.Client)).ask(ctx, url, relayRequest{request})
+	return a.body, err
+}
+
+// From returns by what a request is counted that comes from peer, where a proxy in a
+// network is believed.
+func From(peer, forwarded, proxies string) string {
+	r := &http.Request{RemoteAddr: peer, Header: http.Header{}}
+	if forwarded != "" {
+		r.Header.Set("X-Forwarded-For", forwarded)
+	}
+	c := &crowd{proxies: []netip.Prefix{netip.MustParsePrefix(proxies)}}
+	return c.from(r).String()
+}

@@ -39,6 +39,8 @@ func (s *Server) Admin() http.Handler {
 		a, err := s.state.audit(r.Context(), r.URL.Query().Get("name"), limit)
 		return a, unavailable(err)
 	}))
+	s.routeInvitations(mux)
+	s.clientRoutes(mux)
 	mux.Handle("GET /admin/status", get(s, func(r *http.Request) (Status, error) { return s.Status(r.Context()) }))
 	return problem.Routes(mux)
 }

@@ -104,10 +104,15 @@ func (r route) String() string { return r.method + " " + r.path }
 // posts returns the calls that take a body.
 func (s *stage) posts(t *testing.T) (all []route) {
 	t.Helper()
-	for source, side := range map[string]caller{"http_public.go": s.public(), "http_admin.go": s.admin()} {
+	for _, source := range []string{"http_public.go", "http_admin.go", "http_enrol.go"} {
 		for _, pattern := range endpoints(t, source, 5) {
-			if method, path, _ := strings.Cut(pattern, " "); method == http.MethodPost {
-				all = append(all, route{side, method, path})
+			method, path, _ := strings.Cut(pattern, " ")
+			side := s.public()
+			if strings.HasPrefix(path, "/admin/") {
+				side = s.admin()
+			}
+			if method == http.MethodPost {
+				all = append(all, route{side, method, strings.ReplaceAll(path, "{index}", "1")})
 			}
 		}
 	}
@@ -242,6 +247,13 @@ func TestNonsenseIsRefused(t *testing.T) {
 		"/v1/mpin/row":    {`{}`, `{"device":` + junk + `}`, fmt.Sprintf(`{"time":%d}`, s.Now()), `{"time":-1}`, `{"time":18446744073709551615}`, `{"time":18446744073709551616}`, `{"statements":[null]}`},
 		"/admin/revoke":   {`{}`, `{"name":null}`, `{"name":"alice"}`, `{"name":"` + alice + `","device":"ab"}`, `{"name":"` + alice + `","device":"` + strings.Repeat("AB", 32) + `"}`},
 		"/admin/unlock":   {`{}`, `{"name":""}`, `{"name":7}`, `{"name":"` + alice + `","device":""}`},
+		"/admin/invite":   {`{}`, `{"name":""}`, `{"name":"alice"}`, `{"name":"acct:alice@example.net"}`, `{"name":"` + alice + `","expires":"2001-01-01T00:00:00Z"}`, `{"name":"` + alice + `","expires":7}`},
+		"/admin/withdraw": {`{}`, `{"name":""}`, `{"name":7}`},
+		"/v1/enrol/mail":  {`{}`, `{"name":""}`, `{"name":"alice"}`, `{"name":"acct:alice@example.org\r\nBcc: x@example.net"}`, `{"name":"acct:` + strings.Repeat("a", 300) + `@example.org"}`},
+		"/v1/enrol/open":  {`{}`, `{"token":""}`, `{"token":"AAAA"}`, `{"token":` + junk + `}`, `{"token":"` + strings.Repeat("A", 43) + `"}`, `{"token":"` + strings.Repeat("A", 42) + `B"}`, `{"token":"` + strings.Repeat("A", 43) + `\n"}`},
+		"/v1/enrol/vouchers": {`{}`, `{"token":"` + strings.Repeat("A", 43) + `"}`, `{"token":"AAAA","spki":` + junk + `,"signature":` + junk + `}`,
+			`{"token":"` + strings.Repeat("A", 43) + `","spki":"` + base64.StdEncoding.EncodeToString(p.Device.Bytes()) + `","signature":"` + base64.StdEncoding.EncodeToString(make([]byte, 64)) + `"}`},
+		"/v1/relay/1":     {`{}`, `{"request":""}`, `{"request":7}`, `{"request":"%%%"}`, `{"request":` + junk + `}`},
 		"/v1/mpin/begin":  vary(t, begin, junk, []string{`"channel_kind":1`, `"channel_kind":2`, `"channel_kind":-1`, `"channel_kind":256`, `"name":"acct:Alice@example.org"`, `"name":"acct:alice@example.org\r\nBcc: x@example.net"`, `"intent":"AAAA"`}),
 		"/v1/mpin/finish": vary(t, finish, junk, nil),
 	}

@@ -13,6 +13,7 @@ import (
 	"milagro.dev/internal/authority/authoritytest"
 	"milagro.dev/internal/login"
 	"milagro.dev/internal/login/logintest"
+	"milagro.dev/internal/mail/mailtest"
 	"milagro.dev/internal/problem"
 	"milagro.dev/mpin"
 )
@@ -43,6 +44,8 @@ type stage struct {
 	domain *authoritytest.Domain
 	clock  *clock
 	t      testing.TB
+	// letters is the mail server, where people enrol by mail.
+	letters *mailtest.Server
 
 	// Of tests that change the document: the service as it should be, a first
 	// message, and a second one whose session is open.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	"milagro.dev/dta"
 	"milagro.dev/identity"
 	"milagro.dev/idtls"
+	"milagro.dev/internal/mail"
+	"milagro.dev/internal/oidc"
 	"milagro.dev/internal/store"
 	"milagro.dev/internal/telemetry"
 	"milagro.dev/internal/webserver"
@@ -40,6 +43,10 @@ type Server struct {
 	registry  *registry
 	journal   *journal
 	outbox    *outbox
+	desk      *desk
+	provider  *oidc.Provider // nil without OpenID
+	ownership *ownership
+	pages     http.Handler // nil without pages
 	name      identity.Name
 	auditLife time.Duration
 	clock     func() time.Time
@@ -89,6 +96,9 @@ func open(ctx context.Context, cfg Config) (*Server, error) {
 	if err == nil {
 		err = s.prepare(ctx, cfg.Start)
 	}
+	if err == nil && cfg.OpenID == WithOpenID {
+		s.provider, err = s.newProvider(ctx, cfg)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close(), journal.close())
 	}
@@ -96,7 +106,7 @@ func open(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func assemble(cfg Config, me *self, st *state, j *journal) (*Server, error) {
-	s := &Server{dir: cfg.Dir, self: me, state: st, journal: j, name: cfg.Name, auditLife: cfg.AuditLife, clock: cfg.Clock, log: cfg.Logger, metrics: telemetry.NewMetrics()}
+	s := &Server{dir: cfg.Dir, pages: cfg.Pages, self: me, state: st, journal: j, name: cfg.Name, auditLife: cfg.AuditLife, clock: cfg.Clock, log: cfg.Logger, metrics: telemetry.NewMetrics()}
 	s.counters = newCounters(s.metrics)
 	client := &dta.Client{HTTP: cfg.Peers}
 	w, err := wallet.Open(wallet.Config{Dir: WalletDir(cfg.Dir), Client: client, Clock: cfg.Clock, Logger: cfg.Logger})
@@ -108,11 +118,11 @@ func assemble(cfg Config, me *self, st *state, j *journal) (*Server, error) {
 		courier: &courier{keyring: ring, client: client, signing: me.signing, clock: cfg.Clock, log: cfg.Logger,
 			asked: map[uint32]*asking{}, why: map[uint32]string{}}}
 	s.realm.now.Store(&served{fault: errors.New("it is starting")})
-	mailer, err := newMailer(cfg.Mail)
+	sender, err := mail.New(cfg.Mail)
 	if err != nil {
 		return nil, err
 	}
-	s.outbox = &outbox{state: st, realm: s.realm, signing: me.signing, client: client, mailer: mailer, clock: cfg.Clock, log: cfg.Logger,
+	s.outbox = &outbox{state: st, realm: s.realm, signing: me.signing, client: client, mailer: &mailer{sender}, clock: cfg.Clock, log: cfg.Logger,
 		counters: s.counters, woken: make(chan struct{}, 1)}
 	notary, err := newNotary(me)
 	if err != nil {
@@ -123,6 +133,10 @@ func assemble(cfg Config, me *self, st *state, j *journal) (*Server, error) {
 		watermark: identity.NewWatermark(identity.Epoch{})}
 	s.registrar = &registrar{realm: s.realm, state: st, clock: cfg.Clock, log: cfg.Logger}
 	s.registry = &registry{state: st, realm: s.realm, journal: j, outbox: s.outbox, clock: cfg.Clock, log: cfg.Logger}
+	s.desk = newDesk(&inviter{realm: s.realm, state: st, signing: me.signing, origin: me.card.Origin, mailer: s.outbox.mailer, byMail: cfg.ByMail,
+		asked: make(chan identity.Name, askedAtOnce), clock: cfg.Clock, log: cfg.Logger}, newRelay(s.realm, cfg.Peers), cfg.Proxies)
+	s.outbox.inviter = s.desk.inviter
+	s.ownership = &ownership{statements: s.reader(cfg), state: st, registry: s.registry}
 	s.registerGauges()
 	return s, nil
 }
@@ -179,7 +193,11 @@ func (s *Server) Run(ctx context.Context, l Listeners) error {
 		func() error { return webserver.Run(ctx, l.Admin, webserver.Config{Handler: s.Admin(), Logger: s.log}) },
 		func() error { s.realm.run(ctx); return nil },
 		func() error { s.outbox.run(ctx); return nil },
+		func() error { s.desk.inviter.run(ctx); return nil },
 		func() error { s.forget(ctx); return nil },
+	}
+	if s.provider != nil {
+		tasks = append(tasks, func() error { s.provider.Run(ctx); return nil })
 	}
 	if l.Channel != nil {
 		tasks = append(tasks, func() error { return s.serveChannel(ctx, l.Channel) }, func() error { s.keep(ctx); return nil })
@@ -233,7 +251,7 @@ func (s *Server) forget(ctx context.Context) {
 		case <-sweep.C:
 			err = s.sweep(ctx)
 		case <-tidy.C:
-			err = errors.Join(s.state.expireAudit(ctx, s.clock(), s.auditLife), s.registry.reconcile(ctx))
+			err = errors.Join(s.state.expireAudit(ctx, s.clock(), s.auditLife), s.state.expireInvitations(ctx, s.clock()), s.registry.reconcile(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("old rows not deleted", "error", err)

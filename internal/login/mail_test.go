@@ -5,7 +5,7 @@ import (
 	"io"
 	"mime/quotedprintable"
 	"net"
-	"net/mail"
+	netmail "net/mail"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,12 +16,13 @@ import (
 
 	"milagro.dev/internal/login"
 	"milagro.dev/internal/login/logintest"
+	"milagro.dev/internal/mail"
 )
 
 // letter is a mail as the mail server took it.
 type letter struct {
 	from, to string
-	head     mail.Header
+	head     netmail.Header
 	text     string
 }
 
@@ -111,7 +112,7 @@ func (o *postOffice) take(l letter, text string) string {
 		o.refused++
 		return "451 later"
 	}
-	message, err := mail.ReadMessage(strings.NewReader(text))
+	message, err := netmail.ReadMessage(strings.NewReader(text))
 	if err != nil {
 		o.t.Error(err)
 		return "554 no mail"
@@ -136,8 +137,8 @@ func (o *postOffice) taken() []letter {
 	return append([]letter(nil), o.letters...)
 }
 
-func (o *postOffice) config() login.MailConfig {
-	return login.MailConfig{Host: "127.0.0.1", Port: o.port, From: "Login <login@example.org>", TLS: login.NoTLS}
+func (o *postOffice) config() mail.Config {
+	return mail.Config{Host: "127.0.0.1", Port: o.port, From: "Login <login@example.org>", TLS: mail.NoTLS}
 }
 
 // mailed waits for so many letters.
@@ -257,7 +258,7 @@ func TestDeadMailServerBlocksNothing(t *testing.T) {
 	}
 	defer dead.Close()
 	s := newStage(t, func(c *logintest.Config) {
-		c.Login.Mail = login.MailConfig{Host: "127.0.0.1", Port: dead.Addr().(*net.TCPAddr).Port, From: "login@example.org", TLS: login.NoTLS}
+		c.Login.Mail = mail.Config{Host: "127.0.0.1", Port: dead.Addr().(*net.TCPAddr).Port, From: "login@example.org", TLS: mail.NoTLS}
 	})
 	p, q := s.Person(t, alice, right), s.Person(t, bob, right)
 	s.logsIn(q)
@@ -287,11 +288,11 @@ func TestMailConfigIsChecked(t *testing.T) {
 	s.done(s.Stop())
 	password := filepath.Join(t.TempDir(), "password")
 	s.done(os.WriteFile(password, []byte("secret\n"), 0o600))
-	for what, c := range map[string]login.MailConfig{
+	for what, c := range map[string]mail.Config{
 		"no sender":           {Host: "mail.example.org"},
 		"a sender of lines":   {Host: "mail.example.org", From: "a@example.org\r\nBcc: b@example.org"},
 		"TLS of another kind": {Host: "mail.example.org", From: "a@example.org", TLS: "always"},
-		"a password in clear": {Host: "mail.example.org", From: "a@example.org", TLS: login.NoTLS, User: "a", PasswordFile: password},
+		"a password in clear": {Host: "mail.example.org", From: "a@example.org", TLS: mail.NoTLS, User: "a", PasswordFile: password},
 		"a port there is not": {Host: "mail.example.org", From: "a@example.org", Port: 70_000},
 	} {
 		s.Configure(func(l *login.Config) { l.Mail = c })
@@ -300,7 +301,7 @@ func TestMailConfigIsChecked(t *testing.T) {
 		}
 	}
 	s.Configure(func(l *login.Config) {
-		l.Mail = login.MailConfig{Host: "mail.example.org", From: "a@example.org", User: "a", PasswordFile: password}
+		l.Mail = mail.Config{Host: "mail.example.org", From: "a@example.org", User: "a", PasswordFile: password}
 	})
 	s.done(s.Start(t.Context()))
 	s.done(s.AwaitReady(t.Context()))

@@ -39,6 +39,11 @@ type registry struct {
 // change. The journal has it before the database has.
 func (r *registry) revoke(ctx context.Context, which selection) (Revoked, error) {
 	var all Revoked
+	if which.device == nil { // what was not used yet would bring another device
+		if _, err := r.state.withdraw(ctx, which.name, r.clock()); err != nil {
+			return all, unavailable(err)
+		}
+	}
 	for range revokeRounds {
 		now := r.clock()
 		list, err := r.targets(ctx, which, all.Devices == 0)

@@ -29,7 +29,8 @@ type outbox struct {
 	realm    *realm
 	signing  ed25519.PrivateKey
 	client   *dta.Client
-	mailer   *mailer // nil without a mail server
+	mailer   *mailer
+	inviter  *inviter
 	clock    func() time.Time
 	log      *slog.Logger
 	counters *counters
@@ -52,6 +53,7 @@ func (o *outbox) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { o.loop(ctx, "notices", o.woken, o.notices) })
 	all.Go(func() { o.loop(ctx, "mails", nil, o.mails) })
+	all.Go(func() { o.loop(ctx, "invitations", nil, o.inviter.mails) })
 	all.Wait()
 }
 
@@ -133,9 +135,7 @@ func (o *outbox) mails(ctx context.Context) error {
 }
 
 func (o *outbox) mail(ctx context.Context, m lockMail) {
-	ctx, cancel := context.WithCancel(ctx) // ends what the mailer hangs on it
-	defer cancel()
-	err := o.mailer.send(ctx, o.realm.self.card, m)
+	err := o.mailer.lock(ctx, o.realm.self.card, m)
 	if err == nil {
 		err = o.state.sent(ctx, m)
 	}

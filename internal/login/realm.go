@@ -26,12 +26,14 @@ const (
 // served is what the server goes by at one moment. It does not change.
 type served struct {
 	document *dta.Document // nil without a domain
-	service  dta.Service   // as the document lists it
-	id       identity.ServiceID
-	listed   bool // the document has the service, with this server's key and origin
-	key      keys.ServerKey
-	keyed    bool  // key is that of the service
-	fault    error // why nobody logs in, in words for strangers
+	// published is the document as it is shown, with its signature and stamp.
+	published *dta.Published
+	service   dta.Service // as the document lists it
+	id        identity.ServiceID
+	listed    bool // the document has the service, with this server's key and origin
+	key       keys.ServerKey
+	keyed     bool  // key is that of the service
+	fault     error // why nobody logs in, in words for strangers
 }
 
 // realm is the domain document that the server has, and what follows from it.
@@ -129,7 +131,7 @@ func (r *realm) look() *served {
 		s.fault = pinFault(err)
 		return s
 	}
-	s.document = p.Published.Document
+	s.published, s.document = p.Published, p.Published.Document
 	card := r.self.card
 	service, ok := s.document.Service(card.Service)
 	s.service, s.id = service, s.document.ServiceID(service)

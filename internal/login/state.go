@@ -142,6 +142,9 @@ const (
 	eventChangeBegun = "change-begun"
 	eventPINChanged  = "pin-changed"
 	eventRestored    = "restored"
+	eventInvited     = "invited"
+	eventVouched     = "vouched"
+	eventWithdrawn   = "withdrawn"
 )
 
 // decision is one row of the audit.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"milagro.dev/identity"
+	"milagro.dev/internal/mail"
 )
 
 // few is how many messages are taken up at once.
@@ -144,7 +145,7 @@ func (s *state) claimMails(ctx context.Context, now time.Time) (claimed []lockMa
 		for _, m := range due {
 			took, err := tx.exec(ctx, `UPDATE mails SET due = $4, tries = tries + 1
 				WHERE service = $1 AND name = $2 AND device = $3 AND locked = $5 AND due = $6`,
-				m.who.args(micros(now.Add(max(pause(m.tries), 2*mailTimeout))), m.locked, m.due)...)
+				m.who.args(micros(now.Add(max(pause(m.tries), 2*mail.Timeout))), m.locked, m.due)...)
 			if err != nil {
 				return err
 			}

@@ -63,6 +63,9 @@ func (s *state) enrol(ctx context.Context, who subject, kind uint8, now time.Tim
 			return err
 		}
 		made = true
+		if err := tx.spendInvitation(ctx, who); err != nil {
+			return err
+		}
 		return tx.record(ctx, decision{id: tx.numbers.next(now), name: who.name, device: who.device, event: eventRowMade})
 	})
 	return made, err

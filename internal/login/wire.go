@@ -41,6 +41,36 @@ type Unlocked struct {
 	Exhausted int `json:"exhausted,omitempty"`
 }
 
+// Invitation is one that was made. Whoever has the link enrols a device of the name:
+// it is shown once, and the server keeps a hash.
+type Invitation struct {
+	Name    identity.Name `json:"name"`
+	Link    string        `json:"link"`
+	Expires time.Time     `json:"expires"`
+}
+
+// Invited is an invitation as the server knows it.
+type Invited struct {
+	Name    string    `json:"name"`
+	By      string    `json:"by"`    // operator, mail
+	State   string    `json:"state"` // open, taken, spent, expired
+	Made    time.Time `json:"made"`
+	Expires time.Time `json:"expires"`
+	Device  *HexHash  `json:"device,omitempty"` // that has taken it
+}
+
+// Invitations are those that the server knows, the newest first.
+type Invitations struct {
+	Invitations []Invited `json:"invitations"`
+	// More says that there are more than are listed: ask for one name.
+	More bool `json:"more,omitempty"`
+}
+
+// Withdrawn says how many invitations were ended.
+type Withdrawn struct {
+	Invitations int `json:"invitations"`
+}
+
 // Decision is one entry of the audit.
 type Decision struct {
 	Time   time.Time `json:"time"`

@@ -44,10 +44,15 @@ const (
 	RowRefused         Kind = "row-refused"          // 403: statements that make no row at this login server
 	SuccessionPending  Kind = "succession-pending"   // 409: another PIN change is under way
 	AlreadyEnrolled    Kind = "already-enrolled"     // 409: purpose mpin, issued once for a device
-	VoucherRefused     Kind = "voucher-refused"      // 403: evidence of a PIN change
+	VoucherRefused     Kind = "voucher-refused"      // 403: evidence of a PIN change, or of an enrolment by invitation
 	NotApproved        Kind = "not-approved"         // 403: two operators have not approved
 	TokenRefused       Kind = "token-refused"        // 403: evidence of kind jwt
 	TokenUsed          Kind = "token-used"           // 409: one that counts once
+	VoucherUsed        Kind = "voucher-used"         // 409: a registration, which counts once
+	EmailSent          Kind = "email-sent"           // 403: evidence wants the code that was mailed
+	EmailRefused       Kind = "email-refused"        // 403: a mailed code
+	MailUnavailable    Kind = "mail-unavailable"     // 503: the mail server takes nothing
+	InvitationRefused  Kind = "invitation-refused"   // 403: at a login server
 )
 
 type entry struct {
@@ -71,6 +76,7 @@ func Kinds() []Kind {
 		Forbidden, Unavailable, LogUnavailable, Internal,
 		LoginRefused, SessionUnknown, RowRefused, SuccessionPending, AlreadyEnrolled, VoucherRefused, NotApproved,
 		TokenRefused, TokenUsed,
+		VoucherUsed, EmailSent, EmailRefused, MailUnavailable, InvitationRefused,
 	}
 }
 
@@ -95,6 +101,9 @@ func (k Kind) lookup() (entry, bool) {
 		return e, true
 	}
 	if e, ok := k.domain(); ok {
+		return e, true
+	}
+	if e, ok := k.enrolment(); ok {
 		return e, true
 	}
 	return k.login()
@@ -187,6 +196,23 @@ func (k Kind) domain() (entry, bool) {
 	return entry{}, false
 }
 
+// enrolment words the refusals of spec/enrolment.md.
+func (k Kind) enrolment() (entry, bool) {
+	switch k {
+	case VoucherUsed:
+		return entry{409, "voucher already used", "it enrolled a device once: ask for a new invitation"}, true
+	case EmailSent:
+		return entry{403, "a code was mailed", "type the code that this authority has mailed; it is good for 10 minutes"}, true
+	case EmailRefused:
+		return entry{403, "mailed code refused", "ask this authority for a new code: one is good for 10 minutes and 5 tries"}, true
+	case MailUnavailable:
+		return entry{503, "mail cannot be sent now", "nothing was lost: try again later; if it lasts, tell the operator"}, true
+	case InvitationRefused:
+		return entry{403, "invitation not good here", "ask whoever invited you for a new one: it is for one device, once, and for a time"}, true
+	}
+	return entry{}, false
+}
+
 // login words the refusals of spec/mpin.md. login-refused is one text for every
 // cause: a stranger learns of no device whether it is locked, or is there.
 func (k Kind) login() (entry, bool) {
@@ -202,7 +228,7 @@ func (k Kind) login() (entry, bool) {
 	case AlreadyEnrolled:
 		return entry{409, "device already enrolled for this login", "its key is issued once: after a crash register a new device key with new codes"}, true
 	case VoucherRefused:
-		return entry{403, "PIN change refused", "log in with the old PIN and begin the change again; its vouchers are good for 24 hours"}, true
+		return entry{403, "voucher refused", "for a PIN change log in with the old PIN and begin the change again; its vouchers are good for 24 hours"}, true
 	case NotApproved:
 		return entry{403, "not approved by two operators", "two operators of this authority approve it: 'milagro dta approve'"}, true
 	}

@@ -36,6 +36,7 @@ var pages = map[string]func() (*spec.Page, error){
 	"issuance":    issuancePage,
 	"idtls":       idtlsPage,
 	"mpin":        mpinPage,
+	"enrolment":   enrolmentPage,
 }
 
 func main() {

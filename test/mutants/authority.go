@@ -63,7 +63,7 @@ var restMutants = []mutant{
 
 var walletMutants = []mutant{
 	{"stores a key that the master did not issue", "R20", "wallet/key.go", "if err := s.verify(d.tls.Master); err != nil {", "if err := error(nil); err != nil {", "wallet", "TestAKeyThatTheMasterDidNotIssueIsNotStored"},
-	{"waits for a silent authority", "R45", "dta/apply.go", "time.AfterFunc(patience, cancel)", "time.AfterFunc(1000*patience, cancel)", "wallet", "TestASilentAuthorityIsNamedInTime"},
+	{"waits for a silent authority", "R45", "dta/apply.go", "time.AfterFunc(a.patience(), cancel)", "time.AfterFunc(1000*a.patience(), cancel)", "wallet", "TestASilentAuthorityIsNamedInTime"},
 	{"keeps no evidence of a false share", "R20", "dta/apply.go", "if errors.Is(err, keys.ErrShare) {", "if false {", "dta", "TestApplyNamesALyingAuthority"},
 	{"goes back to an older document", "R50", "wallet/domain.go", "case is < was:", "case false:", "wallet", "TestPinRefusesALowerRevision"},
 	{"overlooks two documents of one revision", "R50", "wallet/domain.go", "return false, w.conflict(old, next)", "return false, nil", "wallet", "TestAnotherDocumentAtOneRevisionIsKeptAsEvidence"},

@@ -6,7 +6,7 @@ import "slices"
 var wholeChannelMutants = slices.Concat(channelMutants, coldMutants, watchMutants, revocationMutants)
 
 // hostMutants are those of what runs on a host beside its programs.
-var hostMutants = slices.Concat(tokensMutants, agentMutants, proxyMutants, sidecarMutants, bridgeMutants, interopMutants)
+var hostMutants = slices.Concat(tokensMutants, enrolmentMutants, agentMutants, proxyMutants, sidecarMutants, bridgeMutants, interopMutants)
 
 var channelMutants = []mutant{
 	{"does not verify the binding's signature", "R36", "idtls/cold.go", "batch[0].err = ibs.Verify(master, statements[0], signatures[0])", "batch[0].err = nil", "idtls", "TestEachCheckAlone"},

@@ -13,6 +13,7 @@ import (
 	"milagro.dev/identity"
 	"milagro.dev/internal/authority"
 	"milagro.dev/internal/dkg"
+	"milagro.dev/internal/mail"
 )
 
 // Config of a domain; the zero value is a domain of three authorities, of which
@@ -30,6 +31,10 @@ type Config struct {
 	// TokenRoots returns the issuers whose tokens the authority with this index takes;
 	// nil for none.
 	TokenRoots func(index uint32) []authority.TokenRoot
+	// Registrations returns the registration authorities whose word the authority with
+	// this index takes; nil for none.
+	Registrations func(index uint32) []authority.RegistrationRoot
+	Mail          mail.Config // of every authority: how it mails codes
 }
 
 // Domain is a running trust domain.

@@ -77,9 +77,13 @@ func (m *Member) Start(ctx context.Context) error {
 }
 
 func (m *Member) serve(ctx context.Context, public net.Listener) error {
-	cfg := authority.Config{Dir: m.Dir, Protector: m.protector, Clock: m.config.Clock, Limits: m.config.Limits, Logger: m.config.Logger}
+	cfg := authority.Config{Dir: m.Dir, Protector: m.protector, Clock: m.config.Clock, Limits: m.config.Limits, Logger: m.config.Logger,
+		Mail: m.config.Mail}
 	if m.config.TokenRoots != nil {
 		cfg.TokenRoots = m.config.TokenRoots(m.index)
+	}
+	if m.config.Registrations != nil {
+		cfg.Registrations = m.config.Registrations(m.index)
 	}
 	opened, err := authority.Open(ctx, cfg)
 	if err != nil {

@@ -126,6 +126,26 @@ func (p *Person) Register(ctx context.Context, pin string) error {
 	return p.Enrol(ctx, pin, dta.Application{Codes: codes})
 }
 
+// Claim claims an invitation for the person's device, and returns the evidence for
+// Enrol.
+func (p *Person) Claim(ctx context.Context, i dta.Invitation) (a dta.Application, err error) {
+	_, site, err := p.server.Site()
+	if err != nil {
+		return a, err
+	}
+	a.Vouchers, err = p.Client.Vouchers(ctx, i, site.ID, p.Signer)
+	return a, err
+}
+
+// EnrolInvited obtains the M-Pin key with an invitation alone.
+func (p *Person) EnrolInvited(ctx context.Context, pin string, i dta.Invitation) error {
+	a, err := p.Claim(ctx, i)
+	if err != nil {
+		return err
+	}
+	return p.Enrol(ctx, pin, a)
+}
+
 // Enrol obtains the M-Pin key on the evidence of a, whose other fields are filled
 // in, and splits it by the PIN.
 func (p *Person) Enrol(ctx context.Context, pin string, a dta.Application) error {

@@ -39,6 +39,8 @@ type Config struct {
 	Domain    Domain
 	Published *dta.Published // a document of it, of any revision
 	Service   string         // login
+	// Origin is where people reach it, if not at its own address: a proxy's.
+	Origin string
 	// Login is how it serves; Dir and Protector are made.
 	Login login.Config
 	// Over serves over identity TLS as well, as Login.Name, which is enrolled then.
@@ -138,6 +140,9 @@ func Prepare(ctx context.Context, cfg Config) (s *Server, err error) {
 	if s.address, err = freeAddress(); err != nil {
 		return nil, err
 	}
+	if cfg.Origin == "" {
+		cfg.Origin = s.URL()
+	}
 	if s.channel, err = freeAddress(); err != nil {
 		return nil, err
 	}
@@ -150,7 +155,7 @@ func Prepare(ctx context.Context, cfg Config) (s *Server, err error) {
 		return nil, err
 	}
 	s.config.Login.Dir = s.Dir
-	s.Card, err = login.Init(ctx, login.InitConfig{Dir: s.Dir, Protector: s.config.Login.Protector, Service: cfg.Service, Origin: s.URL(),
+	s.Card, err = login.Init(ctx, login.InitConfig{Dir: s.Dir, Protector: s.config.Login.Protector, Service: cfg.Service, Origin: cfg.Origin,
 		Database: cfg.Login.Database})
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ function readTime(elements) {
   const digits = String.fromCharCode(...content);
   need((tag === 0x17 && /^\d{12}Z$/.test(digits)) || (tag === 0x18 && /^\d{14}Z$/.test(digits)), 'certificate: time');
   const century = tag === 0x18 ? '' : digits < '50' ? '20' : '19';
-  const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(century + digits);
+  const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(century + digits) ?? [];
   const date = new Date(`${y}-${mo}-${d}T${h}:${mi}:${s}Z`);
   need(!Number.isNaN(date.getTime()) && date.getUTCDate() === Number(d), 'certificate: no such time');
   return BigInt(date.getTime() / 1000);

@@ -17,7 +17,7 @@ const HEAD = '3059301306072a8648ce3d020106082a8648ce3d030107034200';
  */
 export function deviceKey(secretKey) {
   bytes(secretKey, 'device private key', 32);
-  const head = Uint8Array.from(HEAD.match(/../g), (h) => parseInt(h, 16));
+  const head = Uint8Array.from(HEAD.match(/../g) ?? [], (h) => parseInt(h, 16));
   return concat(head, p256.getPublicKey(secretKey, false));
 }
 
@@ -42,7 +42,7 @@ export const deviceSigner = (secretKey) => (message) => signDigest(secretKey, H(
  * @returns {Signer}
  */
 export const webDeviceSigner = (privateKey) => async (message) => {
-  const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, privateKey, message);
+  const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, privateKey, Uint8Array.from(message));
   return bytes(new Uint8Array(signature), 'device signature', 64);
 };
 

@@ -10,6 +10,44 @@ import { lagrange, verifyShare } from './shares.js';
 
 const SCHEDULED = ['channel', 'decrypt', 'permit'];
 
+/**
+ * @typedef {object} DocumentAuthority
+ * @property {number} index
+ * @property {string} name
+ * @property {string} url
+ * @property {Uint8Array} key Ed25519
+ * @property {Uint8Array} hpke 1216 bytes
+ * @property {Uint8Array} Y 96 bytes
+ */
+
+/**
+ * @typedef {object} DocumentService
+ * @property {string} name
+ * @property {Uint8Array} X 48 bytes
+ * @property {Uint8Array} generation 40 bytes
+ * @property {string} origin
+ * @property {Uint8Array} key of its login server, Ed25519
+ * @property {Uint8Array[]} shares 48 bytes each, by authority
+ * @property {Uint8Array} serviceID
+ */
+
+/**
+ * @typedef {object} Document what a domain document says
+ * @property {string} domain
+ * @property {Uint8Array} domainID
+ * @property {Uint8Array} mpk
+ * @property {bigint} revision
+ * @property {Uint8Array|null} predecessor
+ * @property {number} t
+ * @property {Uint8Array} generation 40 bytes
+ * @property {DocumentAuthority[]} authorities by index
+ * @property {(import('./epochs.js').Schedule & {purpose: string})[]} schedules
+ * @property {Uint8Array} suites
+ * @property {DocumentService[]} services
+ * @property {string[]} flags
+ * @property {Uint8Array} hash
+ */
+
 // Reads a list without a label whose parts are of different fields.
 function record(b, fields, what) {
   const parts = readList(b);
@@ -102,8 +140,7 @@ function checkServices(d) {
 /**
  * Reads a document: all that can be told from its bytes alone.
  * @param {Uint8Array} b
- * @returns {object} domain, domainID, mpk, revision, predecessor, t, generation, authorities, schedules, suites, services
- *   (each with its serviceID), flags, hash
+ * @returns {Document}
  */
 export function decodeDocument(b) {
   const [domain, mpk, revision, predecessor, t, generation, authorities, schedules, suites, services, flags] = readLP(
@@ -113,7 +150,8 @@ export function decodeDocument(b) {
       field.upTo(255, 'suites'), field.list(service), field.list(printable('flag')),
     ],
   );
-  const d = { domain, mpk, revision, predecessor, t, generation, authorities, schedules, suites, services, flags, hash: H(b) };
+  const id = domainID(domain, mpk);
+  const d = { domain, domainID: id, mpk, revision, predecessor, t, generation, authorities, schedules, suites, services, flags, hash: H(b) };
   need(revision >= 1n && (revision === 1n) === (predecessor === null), 'document: revision and predecessor do not agree');
   checkAuthorities(d);
   ascending(schedules.map((s) => s.purpose), 'schedules');
@@ -122,15 +160,14 @@ export function decodeDocument(b) {
   ascending([...suites], 'suites');
   ascending(flags, 'flags');
   checkServices(d);
-  d.domainID = domainID(domain, mpk);
-  for (const s of services) s.serviceID = serviceID(d.domainID, s.name, s.X);
+  for (const s of services) s.serviceID = serviceID(id, s.name, s.X);
   return d;
 }
 
 /**
- * @param {object} d of decodeDocument
+ * @param {Document} d
  * @param {Uint8Array} id serviceID
- * @returns {object} the service
+ * @returns {DocumentService}
  */
 export function findService(d, id) {
   const found = d.services.find((s) => equal(s.serviceID, id));
@@ -140,7 +177,7 @@ export function findService(d, id) {
 
 /**
  * Reads a stamp and verifies it.
- * @param {object} d of decodeDocument
+ * @param {Document} d
  * @param {Uint8Array} stamp
  * @returns {number} its day
  */
@@ -158,7 +195,7 @@ export function verifyStamp(d, stamp) {
  * Loads a published document. That the revision does not go back is for the caller, who keeps the highest.
  * @param {{document: Uint8Array, signature: Uint8Array, stamp?: Uint8Array|null}} published
  * @param {Uint8Array} pinned domainID
- * @returns {object} of decodeDocument, with day when there is a stamp
+ * @returns {Document & {day?: number}} with day when there is a stamp
  */
 export function loadDocument({ document, signature, stamp = null }, pinned) {
   const d = decodeDocument(document);
@@ -180,7 +217,7 @@ export function isFresh(day, now) {
 
 /**
  * The body of an approval of a document.
- * @param {object} d of decodeDocument
+ * @param {Document} d
  * @param {Uint8Array} envelope
  * @param {number} index of the authority that signed
  * @returns {{index: number, revision: bigint}}
@@ -196,7 +233,7 @@ export function openDocumentApproval(d, envelope, index) {
   return { index, revision };
 }
 
-/** What rows and statements of one service are checked against. @param {object} d @param {Uint8Array} id serviceID */
+/** What rows and statements of one service are checked against. @param {Document} d @param {Uint8Array} id serviceID */
 export function serviceView(d, id) {
   const s = findService(d, id);
   return {

@@ -20,6 +20,7 @@ export class Refused extends Error {
  * Throws Refused unless a condition holds.
  * @param {unknown} condition
  * @param {string} message what was wrong when it does not hold
+ * @returns {asserts condition}
  */
 export function need(condition, message) {
   if (!condition) throw new Refused(message);

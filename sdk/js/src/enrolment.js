@@ -100,7 +100,7 @@ function checkStatement(statement, service) {
   need(e.purpose === 'mpin', `statement: of purpose ${e.purpose}`);
   need(equal(e.domainID, service.domainID), 'statement: of another domain');
   need(liesIn(e.name, service.domain), 'statement: of a name of another domain');
-  need(equal(e.serviceID, service.serviceID), 'statement: of another service');
+  need(e.serviceID !== null && equal(e.serviceID, service.serviceID), 'statement: of another service');
   need(equal(e.generation, service.generation), 'statement: of another generation');
   return e;
 }

@@ -43,7 +43,7 @@ export async function seal(publicKey, info, plaintext) {
     throw new Refused('HPKE key: nothing can be sealed to it');
   }
   const { key, algorithm } = await schedule(kem.sharedSecret, info, 'encrypt');
-  return concat(kem.cipherText, new Uint8Array(await crypto.subtle.encrypt(algorithm, key, plaintext)));
+  return concat(kem.cipherText, new Uint8Array(await crypto.subtle.encrypt(algorithm, key, Uint8Array.from(plaintext))));
 }
 
 /**

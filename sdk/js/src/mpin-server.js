@@ -60,7 +60,10 @@ function halve(some, S, bad) {
 export function verifyLogins(logins, S) {
   need(logins.length <= MAX_BATCH, `${logins.length} logins: more than ${MAX_BATCH}`);
   const key = decodeG2(S, 'S');
-  const [bad, rest] = [[], []];
+  /** @type {number[]} */
+  const bad = [];
+  /** @type {(ReturnType<typeof points> & {at: number})[]} */
+  const rest = [];
   logins.forEach(({ transcript, V }, at) => {
     try {
       rest.push({ at, ...points(transcript, V) });

@@ -84,7 +84,7 @@ export function encodeTranscript(t) {
 /**
  * Reads a transcript; whether U is a point, verification looks.
  * @param {Uint8Array} b
- * @returns {Transcript & {device: Uint8Array, channelKind: number, epoch: Uint8Array}} newDevice is null without an intent
+ * @returns {Transcript & {device: Uint8Array, channelKind: number, epoch: Uint8Array, newDevice: Uint8Array|null}} newDevice is null without an intent
  */
 export function decodeTranscript(b) {
   const [suite, domainID, serviceID, origin, name, spki, epoch, session, nonce, U, kind, channel, intent] = readLP(

@@ -12,6 +12,7 @@ import { combine, decodeGeneration, lagrange } from './shares.js';
 /** With what a new token is made. */
 export const STRETCHING = Object.freeze({ memory: 65536, passes: 3, threads: 1 });
 
+const ABSENT = new Uint8Array(0);
 const BOUNDS = { memory: [19456, 1048576], passes: [2, 16], threads: [1, 4] };
 
 /** @returns {Uint8Array} the salt of a new token */
@@ -85,7 +86,7 @@ export function makeToken(shares, t, A, alpha) {
     need((generation === undefined) === (shares[0].generation === undefined), 'only some shares tell their generation');
     if (generation === undefined) continue;
     decodeGeneration(generation);
-    need(equal(generation, shares[0].generation), 'shares of different generations');
+    need(equal(generation, shares[0].generation ?? ABSENT), 'shares of different generations');
   }
   const less = times(A, alpha).negate();
   const points = shares.map((s) => decodeG1(s.D, 'key share'));

@@ -158,7 +158,7 @@ export function checkSuccession(body, evidence, own, now) {
   const { voucher, spki, signature } = decodeSuccession(evidence);
   const v = openVoucher(voucher, own.loginServerKey);
   need(equal(v.domainID, own.domainID) && equal(request.domainID, own.domainID), 'voucher: of another domain');
-  need(equal(v.serviceID, own.serviceID) && equal(request.serviceID, own.serviceID), 'voucher: of another service');
+  need(equal(v.serviceID, own.serviceID) && request.serviceID !== null && equal(request.serviceID, own.serviceID), 'voucher: of another service');
   need(v.index === own.index && request.index === own.index, 'voucher: for another authority');
   need(v.name === request.name, 'voucher: for another name');
   need(equal(v.newDevice, deviceHash(request.spki)), 'voucher: for another new device');

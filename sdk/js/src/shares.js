@@ -204,7 +204,7 @@ export function combine(shares, t) {
     need((s.generation === undefined) === (first.generation === undefined), 'only some shares tell their generation');
     if (s.generation === undefined) continue;
     decodeGeneration(s.generation);
-    need(equal(s.generation, first.generation), 'shares of different generations');
+    need(equal(s.generation, first.generation ?? new Uint8Array(0)), 'shares of different generations');
   }
   const points = shares.map((s) => decodeG1(s.D, 'key share'));
   const set = all.slice(0, t);

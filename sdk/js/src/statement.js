@@ -44,7 +44,7 @@ function readJSON(segment, what) {
 
 /**
  * A key of `GET /.well-known/jwks.json`.
- * @param {object} jwk
+ * @param {any} jwk
  * @returns {{kid: string, key: Uint8Array}} its RFC 7638 thumbprint, and 04 ‖ x ‖ y
  */
 export function readJWK(jwk) {

@@ -13,7 +13,7 @@ import { DIR, runFile, same } from '../testing/vectors.js';
 const OTHER_PAGES = ['ceremony.json', 'revocations.json'];
 
 // Run by tests of their own.
-const OWN_TESTS = ['document.json', 'idtls.json', 'issuance.json', 'mpin.json'];
+const OWN_TESTS = ['document.json', 'enrolment.json', 'idtls.json', 'issuance.json', 'mpin.json'];
 
 const ZEROS = '00'.repeat(32);
 const signer = (c) => ({ domainID: unhex(c.domainID), name: c.name, device: unhex(c.device), epoch: unhex(c.epoch) });

@@ -1,0 +1,25 @@
+package main
+
+var enrolmentMutants = []mutant{
+	{"takes one registration authority for all without the flag", "R16", "internal/authority/registration.go", "if r.Code == MailedCode || r.Extent == OwnRoot ||", "if true || r.Code == MailedCode || r.Extent == OwnRoot ||", "internal/authority", "TestOneRegistrationAuthorityForAllNeedsAFlag"},
+	{"takes a registration for another device", "R16", "internal/authority/registration.go", "case r.Device != a.device:", "case false:", "internal/authority", "TestRegistrationsAreRefused"},
+	{"takes a registration for another authority", "R16", "internal/authority/registration.go", "case r.Index != a.index:", "case false:", "internal/authority", "TestRegistrationsAreRefused"},
+	{"takes a registration that is over", "R16", "internal/authority/registration.go", "case now >= r.Expiry+registrationSkew:", "case false:", "internal/authority", "TestRegistrationsAreRefused"},
+	{"takes a registration of anybody's", "R16", "dta/registration.go", "if e.Verify(key) == nil {", "if e.Verify(key) == nil || true {", "internal/authority", "TestRegistrationsAreRefused"},
+	{"lets a registration authority name whom it likes", "R16", "internal/authority/registration.go", "case !slices.ContainsFunc(r.Allow, func(p identity.Pattern) bool { return p.Match(c.Key.Name) }):", "case false:", "internal/authority", "TestRegistrationAuthoritiesNameWhomTheyMay"},
+	{"forgets used registrations", "R16", "internal/authority/state_registration.go", "if err == nil && !took {\n\t\terr = problem.New(problem.VoucherUsed, \"\")", "if false {\n\t\terr = problem.New(problem.VoucherUsed, \"\")", "internal/authority", "TestRegistrationIsUsedOnceWhateverItsDevice"},
+	{"gives a mailed code any number of tries", "R16", "internal/authority/email.go", "mailedTries    = 5", "mailedTries    = 500", "internal/authority", "TestMailedCodeHasFiveTries"},
+	{"takes a mailed code for an hour", "R16", "internal/authority/email.go", "mailedLife     = 10 * time.Minute", "mailedLife     = 60 * time.Minute", "internal/authority", "TestMailedCodeLivesTenMinutes"},
+	{"stores a mailed code", "R39", "internal/authority/email.go", "return sha256.Sum256(ed25519.Sign(p.self.signing,\n\t\tencoding.LP(mailedLabel, c.Key.Service[:], []byte(c.Key.Name.String()), device[:], []byte(code))))", "_, _, _ = sha256.Sum256(nil), ed25519.Sign(p.self.signing, nil), encoding.LP(mailedLabel, device[:])\n\tvar h [32]byte\n\tcopy(h[:], code)\n\treturn h", "internal/authority", "TestMailedCodeIsNotInTheDatabase"},
+	{"spends codes of a mail server that is down", "R16", "internal/authority/email.go", "return orElse(p.state.refund(context.WithoutCancel(ctx), &counted), err)", "return err", "internal/authority", "TestMailServerThatIsDownLosesNothing"},
+	{"mails anew for a request that is sent again", "R22", "internal/authority/email.go", "err != nil || known {", "err != nil {\n\t\t_ = known", "internal/authority", "TestRequestSentAgainMailsNothing"},
+	{"gives an invitation to every device", "R16", "internal/login/state_invite.go", "if err == nil && !its {", "if false && !its {", "internal/login", "TestInvitationIsForTheFirstDevice"},
+	{"vouches for a device that did not sign", "R18", "internal/login/invite.go", "if device.Verify(dta.EnrolDigest(one.token, s.id, device), in.Signature) != nil {", "if false {", "internal/login", "TestVouchersNeedTheDevice"},
+	{"spends no invitation", "R16", "internal/login/state_row.go", "if err := tx.spendInvitation(ctx, who); err != nil {", "if err := error(nil); err != nil {", "internal/login", "TestInvitationIsSpentByTheRow"},
+	{"stores the token of an invitation", "R39", "dta/registration.go", "return sha256.Sum256(encoding.LP(invitationLabel, token[:]))", "_ = invitationLabel\n\treturn token", "internal/login", "TestInvitationTokensAreNotInTheDatabase"},
+	{"tells whose name has no mailbox", "R31", "internal/login/http_enrol.go", "err = s.desk.inviter.ask(in.Name)", "err = s.desk.inviter.ask(in.Name)\n\t\tif !in.Name.Person() {\n\t\t\terr = problem.New(problem.NameRefused, \"\")\n\t\t}", "internal/login", "TestMailForEveryNameIsAnsweredAlike"},
+	{"relays as much as anybody likes", "R41", "internal/login/http_enrol.go", "relaysAMinute   = 240", "relaysAMinute   = 24000", "internal/login", "TestRelayIsBounded"},
+	{"shows pages from where an authority should be", "R41", "internal/login/relay.go", "if err != nil || !good ||", "if err != nil || false && !good ||", "internal/login", "TestRelayTakesNoStrangeAnswers"},
+	{"believes anybody's X-Forwarded-For", "R24", "internal/login/crowd.go", "if c.proxy(from) {\n\t\thops", "if true {\n\t\thops", "internal/login", "TestAddressesAreCountedApart"},
+	{"repeats the token of a link", "R39", "dta/enrol.go", "return Invitation{}, fmt.Errorf(\"%w: it is not whole\", ErrInvitation)", "return Invitation{}, fmt.Errorf(\"%w: %s is not whole\", ErrInvitation, fragment)", "dta", "TestRefusedInvitationsAreNotRepeated"},
+}
