@@ -1,6 +1,6 @@
 // The devices of a person.
 
-import { NotEnrolled } from '../../sdk/js/src/browser.js';
+import { NotEnrolled } from '../../sdk/js/src/browser.ts';
 import { $, ask, clearNotice, el, notice, show, t } from './dom.js';
 import { explain } from './errors.js';
 import { untilSignedIn } from './signin.js';

@@ -1,6 +1,6 @@
 // What went wrong, in words for people. What the server says besides is shown to developers alone.
 
-import { NotEnrolled, Problem, TooFewShares } from '../../sdk/js/src/browser.js';
+import { NotEnrolled, Problem, TooFewShares } from '../../sdk/js/src/browser.ts';
 import { has, notice, t } from './dom.js';
 
 const UNAVAILABLE = ['unavailable', 'log-unavailable', 'no-stamp', 'not-active', 'internal', 'mail-unavailable', 'not-a-problem'];

@@ -1,6 +1,6 @@
 // The pages of a login server, one script for all of them.
 
-import { Client, openStore, workerStretcher } from '../../sdk/js/src/browser.js';
+import { Client, openStore, workerStretcher } from '../../sdk/js/src/browser.ts';
 import { explain } from './errors.js';
 import { listen } from './pad.js';
 import { signIn } from './signin.js';

@@ -1,6 +1,6 @@
 // Change of PIN.
 
-import { NotEnrolled, Problem } from '../../sdk/js/src/browser.js';
+import { NotEnrolled, Problem } from '../../sdk/js/src/browser.ts';
 import { chooseAccount } from './account.js';
 import { choosePIN } from './choose.js';
 import { $, busy, clearNotice, done, t } from './dom.js';

@@ -1,6 +1,6 @@
 // Sign-in, for itself or for an application that sent the person here.
 
-import { Problem } from '../../sdk/js/src/browser.js';
+import { Problem } from '../../sdk/js/src/browser.ts';
 import { chooseAccount } from './account.js';
 import { $, busy, clearNotice, done, person, show, t } from './dom.js';
 import { explain } from './errors.js';
@@ -40,7 +40,7 @@ async function goOn(statement) {
 
 /**
  * Asks for the PIN until it signs in.
- * @param {import('../../sdk/js/src/browser.js').Client} client
+ * @param {import('../../sdk/js/src/browser.ts').Client} client
  * @param {{warm: () => void}} stretch
  * @param {{prompt: string, busy: string}} texts
  */

@@ -1,7 +1,7 @@
 // Cases of document.json and issuance.json that need no ceremony and no reply.
 
 import { hexToBytes as unhex } from '@noble/hashes/utils.js';
-import * as m from '../src/index.js';
+import * as m from '../dist/index.js';
 import { runFile, same } from '../testing/vectors.js';
 
 function document(c) {

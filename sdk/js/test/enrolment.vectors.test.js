@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { bytesToHex as hex, hexToBytes as unhex } from '@noble/hashes/utils.js';
-import { field, H, lp, need, readLP } from '../src/encoding.js';
-import { openEnvelope } from '../src/envelope.js';
-import { read } from '../src/fields.js';
+import { field, H, lp, need, readLP } from '../dist/encoding.js';
+import { openEnvelope } from '../dist/envelope.js';
+import { read } from '../dist/fields.js';
 import { runFile, same } from '../testing/vectors.js';
 
 const WORDS = readFileSync(new URL('../../../internal/words/words.txt', import.meta.url), 'utf8').trim().split('\n');

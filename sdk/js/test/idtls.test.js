@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hexToBytes as unhex } from '@noble/hashes/utils.js';
-import * as m from '../src/index.js';
-import { signWith } from '../src/ibs.js';
+import * as m from '../dist/index.js';
+import { signWith } from '../dist/ibs.js';
 import { readFile, runFile, same } from '../testing/vectors.js';
 
 // Which check refuses a binding by itself, if any.

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { bytesToHex as hex, hexToBytes as unhex } from '@noble/hashes/utils.js';
-import * as m from '../src/index.js';
-import { signWith } from '../src/ibs.js';
-import { proveWith } from '../src/shares.js';
+import * as m from '../dist/index.js';
+import { signWith } from '../dist/ibs.js';
+import { proveWith } from '../dist/shares.js';
 import { DIR, runFile, same } from '../testing/vectors.js';
 
 // Of pages that this package does not implement.

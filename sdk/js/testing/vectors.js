@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { bytesToHex as hex } from '@noble/hashes/utils.js';
-import { Refused } from '../src/index.js';
+import { Refused } from '../dist/index.js';
 
 export const DIR = new URL('../../../spec/vectors/', import.meta.url);
 
