@@ -5,4 +5,6 @@ export { TooFewShares } from './applicant.js';
 export { Refused } from './encoding.js';
 export { Problem } from './problem.js';
 export { openStore, memoryStore } from './store.js';
+export type { Asker, Device, Enrolling, Invitation, Options, SignedIn, Stretch } from './client.js';
+export type { Store } from './store.js';
 export { workerStretcher } from './stretcher.js';

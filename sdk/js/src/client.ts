@@ -2,7 +2,7 @@
 
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { gather, TooFewShares } from './applicant.js';
-import { base64, bytes, equal, H, lp, need, readBase64, Refused, text } from './encoding.js';
+import { base64, equal, need, readBase64, Refused } from './encoding.js';
 import { rowMessage } from './enrolment.js';
 import { deviceHash, identityPoint, liesIn } from './identity.js';
 import { Attempt } from './mpin-client.js';
@@ -10,8 +10,8 @@ import { encodeIntent } from './mpin.js';
 import { openVoucher } from './mpin-messages.js';
 import { makePermit, makeToken, newSalt, pinScalar, STRETCHING } from './pin.js';
 import { caller, Problem } from './problem.js';
-import { encodeEvidence, encodeSuccession, successionMessage } from './request.js';
-import { readBase64url } from './statement.js';
+import { encodeRegistered, enrolMessage, invitationHash } from './registration.js';
+import { encodeSuccession, successionMessage } from './request.js';
 import { Site } from './site.js';
 import { Vault } from './vault.js';
 import type { Evidence } from './applicant.js';
@@ -99,8 +99,6 @@ type Shown = Pick<Enrolling, 'codes'> & { evidence: (codes: Map<number, string>)
 type LoginKey = HeldKey & { token: Token };
 type Permit = { epoch: Uint8Array, permit: Uint8Array };
 
-const invitationHash = (token: string): Uint8Array => H(lp('milagro/v1 invitation', bytes(readBase64url(token, 'invitation'), 'invitation', 32)));
-
 const clock = () => Math.floor(Date.now() / 1000);
 
 // One at a time, whatever tabs there are.
@@ -166,8 +164,7 @@ export class Client {
   async #enrolWith({ token, pin, codes }: Enrolling, place: Place, account: Account, key: HeldKey): Promise<SignedIn> {
     place.needFresh();
     const registrations = await this.#vouchers(token, key, place);
-    const evidence = (code: Map<number, string>) => (index: number) =>
-      encodeEvidence('voucher', lp('milagro/v1 registered', registrations[index - 1], text(code.get(index) ?? '')));
+    const evidence = (code: Map<number, string>) => (index: number) => encodeRegistered(registrations[index - 1], code.get(index));
     const made = await this.#split(this.#application(place, account.name, key), pin, { evidence, codes });
     await this.#vault.keepToken(key.id, made.token, account);
     return this.#complete(place, account, { alpha: made.alpha });
@@ -184,7 +181,7 @@ export class Client {
   }
 
   async #vouchers(token: string, key: HeldKey, place: Place): Promise<Uint8Array[]> {
-    const signature = await key.sign(lp('milagro/v1 enrol', invitationHash(token), place.service.serviceID, key.spki));
+    const signature = await key.sign(enrolMessage(token, place.service.serviceID, key.spki));
     const { vouchers } = await this.#call('/v1/enrol/vouchers', { token, spki: base64(key.spki), signature: base64(signature) });
     need(Array.isArray(vouchers) && vouchers.length === place.document.authorities.length, 'vouchers: not one for each authority');
     return vouchers.map((v) => readBase64(v, 'voucher'));

@@ -1,13 +1,12 @@
 // spec/document.md: the domain document, its signature and its stamp.
 
-import { bytes, equal, field, H, need, readLP, readList } from './encoding.js';
-import type { Read, Reader } from './encoding.js';
+import { bytes, equal, field, H, need, readLP } from './encoding.js';
 import { openEnvelope } from './envelope.js';
-import { generation as checkGeneration, read } from './fields.js';
-import { decodeG1, decodeG2, timesPublic } from './groups.js';
+import { ascending, different, generation as checkGeneration, printable, read, record, url } from './fields.js';
+import { decodeG1, decodeG2 } from './groups.js';
 import { schedule } from './epochs.js';
 import { domainID, identityPoint, parseDomainName, serviceID } from './identity.js';
-import { lagrange, verifyShare } from './shares.js';
+import { checkPolynomial, verifyShare } from './shares.js';
 import type { Schedule } from './epochs.js';
 
 const SCHEDULED = ['channel', 'decrypt', 'permit'];
@@ -38,7 +37,7 @@ export interface DocumentService {
   serviceID: Uint8Array;
 }
 
-/** what a domain document says */
+/** What a domain document says. */
 export interface Document {
   domain: string;
   domainID: Uint8Array;
@@ -57,40 +56,10 @@ export interface Document {
   hash: Uint8Array;
 }
 
-// Reads a list without a label whose parts are of different fields.
-function record<const F extends readonly Reader<unknown>[]>(b: Uint8Array, fields: F, what: string): Read<F> {
-  const parts = readList(b);
-  need(parts.length === fields.length, `${what}: ${parts.length} parts, not ${fields.length}`);
-  return parts.map((p, i) => fields[i](p)) as Read<F>;
-}
-
-function printable(what: string, most = 64): Reader<string> {
-  return (p) => {
-    const s = field.text(most, what)(p);
-    need(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(s), `${what}: not printable ASCII without a space at either end`);
-    return s;
-  };
-}
-
-function url(p: Uint8Array): string {
-  const s = field.text(256, 'url')(p);
-  need(/^https?:\/\/[A-Za-z0-9._~:[\]-]+(?:\/[A-Za-z0-9._~:/[\]-]+)?$/.test(s) && !s.endsWith('/'), 'url: not one');
-  return s;
-}
-
 const point = (decode: (b: Uint8Array, what: string) => unknown, n: number, what: string) => (p: Uint8Array): Uint8Array => {
   decode(bytes(p, what, n), what);
   return p;
 };
-
-function different(values: (string | Uint8Array)[], what: string): void {
-  const all = values.map((v) => (v instanceof Uint8Array ? v.join() : v));
-  need(new Set(all).size === all.length, `${what}: twice the same`);
-}
-
-function ascending(values: (string | number)[], what: string): void {
-  values.forEach((v, i) => need(i === 0 || values[i - 1] < v, `${what}: not in ascending order`));
-}
 
 function authority(p: Uint8Array): DocumentAuthority {
   const [index, name, where, key, hpke, Y] = record(p, [
@@ -112,26 +81,6 @@ function service(p: Uint8Array): Omit<DocumentService, 'serviceID'> {
     field.list(point(decodeG1, 48, 'X_i')),
   ], 'service');
   return { name, X, generation, origin, key, shares };
-}
-
-interface Summand<P> {
-  add(other: P): P;
-  subtract(other: P): P;
-  equals(other: P): boolean;
-  multiplyUnsafe(k: bigint): P;
-}
-
-// The shares of 1 … n lie on one polynomial of degree t−1 with the master at 0.
-function checkPolynomial<P extends Summand<P>>(master: P, shares: P[], t: number, what: string): void {
-  need(!shares.some((s) => s.equals(master)), `${what}: a share is the master`);
-  const all = [master, ...shares];
-  const set = Array.from({ length: t }, (_, i) => i); // 0 … t−1
-  for (let at = t; at < all.length; at++) {
-    // The value at `at` by interpolation, its argument moved to 0.
-    const moved = set.map((i) => i - at);
-    const value = set.reduce((sum, i) => sum.add(timesPublic(all[i], lagrange(moved[i], moved))), all[0].subtract(all[0]));
-    need(value.equals(all[at]), `${what}: a public share off the polynomial`);
-  }
 }
 
 function checkAuthorities(d: Pick<Document, 'authorities' | 't' | 'mpk'>): void {

@@ -98,7 +98,7 @@ export function rowMessage({ domainID, serviceID, origin, spki, time, statements
 /** @returns 32 bytes */
 export const rowDigest = (row: Parameters<typeof rowMessage>[0]): Uint8Array => H(rowMessage(row));
 
-/** of the domain document, as a login server or an authority reads it */
+/** Of the domain document, as a login server or an authority reads it. */
 export interface Service {
   /** its name */
   domain: string;

@@ -1,6 +1,7 @@
 // Readers and writers of fields that several messages share.
 
-import { bytes, equal, field, need, Refused, text } from './encoding.js';
+import { bytes, equal, field, need, readList, Refused, text } from './encoding.js';
+import type { Read, Reader } from './encoding.js';
 import { decodeEpoch, encodeEpoch } from './epochs.js';
 import type { Epoch } from './epochs.js';
 import { parseOrigin, parseServiceName, readName } from './identity.js';
@@ -92,4 +93,38 @@ export function holds(check: () => boolean | void): boolean {
     if (e instanceof Refused) return false;
     throw e;
   }
+}
+
+/** Reads a list whose parts are of different fields. */
+export function record<const F extends readonly Reader<unknown>[]>(b: Uint8Array, fields: F, what: string): Read<F> {
+  const parts = readList(b);
+  need(parts.length === fields.length, `${what}: ${parts.length} parts, not ${fields.length}`);
+  return parts.map((p, i) => fields[i](p)) as Read<F>;
+}
+
+/** A field of printable ASCII, without a space at either end. */
+export function printable(what: string, most = 64): Reader<string> {
+  return (p) => {
+    const s = field.text(most, what)(p);
+    need(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(s), `${what}: not printable ASCII without a space at either end`);
+    return s;
+  };
+}
+
+/** A URL as it stands on a card. */
+export function url(p: Uint8Array): string {
+  const s = field.text(256, 'url')(p);
+  need(/^https?:\/\/[A-Za-z0-9._~:[\]-]+(?:\/[A-Za-z0-9._~:/[\]-]+)?$/.test(s) && !s.endsWith('/'), 'url: not one');
+  return s;
+}
+
+/** Refuses what stands twice. */
+export function different(values: (string | Uint8Array)[], what: string): void {
+  const all = values.map((v) => (v instanceof Uint8Array ? v.join() : v));
+  need(new Set(all).size === all.length, `${what}: twice the same`);
+}
+
+/** Refuses what is not in strictly ascending order. */
+export function ascending(values: (string | number)[], what: string): void {
+  values.forEach((v, i) => need(i === 0 || values[i - 1] < v, `${what}: not in ascending order`));
 }

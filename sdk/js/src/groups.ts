@@ -17,6 +17,17 @@ export type G1 = typeof bls12_381.G1.Point.BASE;
 /** A point of G2. */
 export type G2 = typeof bls12_381.G2.Point.BASE;
 
+/** What points of both groups can do. */
+export interface Point<P> {
+  add(other: P): P;
+  subtract(other: P): P;
+  equals(other: P): boolean;
+  is0(): boolean;
+  toBytes(): Uint8Array;
+  multiply(k: bigint): P;
+  multiplyUnsafe(k: bigint): P;
+}
+
 const G1 = bls12_381.G1.Point;
 const G2 = bls12_381.G2.Point;
 const Fp12 = bls12_381.fields.Fp12;
@@ -70,7 +81,7 @@ export const decodeG2 = (b: Uint8Array, what = 'point in G2') => decode(G2, 96, 
  * @param point a point of G1 or G2
  * @returns 48 or 96 bytes; the identity is refused
  */
-export function encodePoint(point: G1 | G2, what = 'point'): Uint8Array {
+export function encodePoint(point: { is0(): boolean, toBytes(): Uint8Array }, what = 'point'): Uint8Array {
   need(!point.is0(), `${what}: the identity`);
   return point.toBytes();
 }

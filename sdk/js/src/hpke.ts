@@ -30,6 +30,12 @@ export function newReplyKey(): { box: Uint8Array, publicKey: Uint8Array } {
 }
 
 /**
+ * @param box the seed of a private key, 32 bytes
+ * @returns its public key, 1216 bytes
+ */
+export const publicKeyOf = (box: Uint8Array): Uint8Array => xwing.keygen(bytes(box, 'HPKE seed', 32)).publicKey;
+
+/**
  * @param publicKey 1216 bytes
  * @returns enc ‖ ciphertext
  */

@@ -9,7 +9,7 @@ import { identityPoint, parseName } from './identity.js';
 import type { G1 } from './groups.js';
 import type { Epoch } from './epochs.js';
 
-/** who signs, and when */
+/** Who signs, and when. */
 export interface Signer {
   /** by which the verifier pinned mpk */
   domainID: Uint8Array;

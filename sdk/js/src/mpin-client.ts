@@ -23,7 +23,7 @@ export interface Login {
   intent?: Uint8Array | null;
 }
 
-/** α of the PIN that was typed, T and P_e */
+/** Α of the PIN that was typed, T and P_e. */
 export type Factors = { alpha: bigint, token: Uint8Array, permit: Uint8Array };
 
 /**

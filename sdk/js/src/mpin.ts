@@ -9,7 +9,7 @@ import type { Epoch } from './epochs.js';
 const ABSENT = new Uint8Array(0);
 const SUITE = 1;
 
-/** who logs in where, and when */
+/** Who logs in where, and when. */
 export interface Subject {
   serviceID: Uint8Array;
   name: string;

@@ -8,7 +8,7 @@ import type { G1 } from './groups.js';
 import { authorityIndex } from './fields.js';
 import { combine, decodeGeneration, lagrange } from './shares.js';
 
-/** memory is in KiB */
+/** Memory is in KiB. */
 export type Stretching = { memory: number, passes: number, threads: number };
 
 /** With what a new token is made. */

@@ -79,8 +79,15 @@ export function decodeRequest(body: Uint8Array): Request {
  */
 export const bareHash = (body: Uint8Array): Uint8Array => H(encodeRequest({ ...decodeRequest(body), evidenceHash: H(ABSENT) }));
 
+/** A request as an authority has it. */
+export interface OpenedRequest {
+  body: Uint8Array;
+  evidence: Uint8Array;
+  request: Request;
+}
+
 /** Reads a request as an authority opened it, and verifies that its device signed it. */
-export function openRequest(plaintext: Uint8Array): { body: Uint8Array, evidence: Uint8Array, request: Request } {
+export function openRequest(plaintext: Uint8Array): OpenedRequest {
   const [body, evidence, signature] = readLP(plaintext, 'milagro/v1 signed request', [
     (p) => p, (p) => p, field.bytes(64, 'device signature'),
   ]);

@@ -5,7 +5,7 @@ import {
   decodeG1, decodeG2, decodeScalar, encodePoint, encodeScalar, hashToScalar, invert, mod, nonce, P1, P2,
   pairingProductIsOne, randomScalar, times, timesPublic, weight, ZERO1, ZERO2,
 } from './groups.js';
-import type { G1 } from './groups.js';
+import type { G1, Point } from './groups.js';
 
 export type Generation = { counter: bigint, hash: Uint8Array };
 
@@ -90,7 +90,7 @@ export function verifyShares(shares: { index: number, D: Uint8Array, Y: Uint8Arr
   return shares.filter(({ D, Y }) => !verifyShare(D, A, Y)).map((s) => s.index);
 }
 
-/** what a proof is about */
+/** What a proof is about. */
 export interface Statement {
   domainID: Uint8Array;
   serviceID: Uint8Array;
@@ -179,6 +179,19 @@ export function lagrange(i: number, set: number[]): bigint {
     bottom = mod(bottom * BigInt(j - i));
   }
   return mod(top * invert(bottom));
+}
+
+/** Refuses shares of 1 … n that lie on no polynomial of degree t−1 with the master at 0. */
+export function checkPolynomial<P extends Point<P>>(master: P, shares: P[], t: number, what: string): void {
+  need(!shares.some((s) => s.equals(master)), `${what}: a share is the master`);
+  const all = [master, ...shares];
+  const set = Array.from({ length: t }, (_, i) => i); // 0 … t−1
+  for (let at = t; at < all.length; at++) {
+    // The value at `at` by interpolation, its argument moved to 0.
+    const moved = set.map((i) => i - at);
+    const value = set.reduce((sum, i) => sum.add(timesPublic(all[i], lagrange(moved[i], moved))), all[0].subtract(all[0]));
+    need(value.equals(all[at]), `${what}: a public share off the polynomial`);
+  }
 }
 
 /**

@@ -225,7 +225,4 @@ const HANDLERS = {
   'operator approval': approval, 'login statement': loginStatement,
 };
 
-runFile('mpin', (c, accept) => {
-  assert.ok(Object.hasOwn(HANDLERS, c.what), `unknown case "${c.what}"`);
-  return HANDLERS[c.what](c, accept);
-});
+runFile('mpin', HANDLERS);
