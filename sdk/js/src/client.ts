@@ -17,8 +17,8 @@ import { Vault } from './vault.js';
 import type { Evidence } from './applicant.js';
 import type { Call } from './problem.js';
 import type { Account, HeldKey, Token } from './vault.js';
-import type { Stretching } from './pin.js';
-import type { Store } from './store.js';
+import type { Bound } from './authenticator.js';
+import type { ChangingPIN, Device, Enrolling, Invitation, Options, SignedIn, Stretch } from './client-types.js';
 import type { Application } from './issuance.js';
 import type { Place } from './site.js';
 
@@ -28,68 +28,6 @@ export class NotEnrolled extends Error {
     super('no login is enrolled on this device');
     this.name = 'NotEnrolled';
   }
-}
-
-/** Argon2id, 32 bytes */
-export type Stretch = (pin: Uint8Array, salt: Uint8Array, stretching: Stretching) => Promise<Uint8Array>;
-
-export interface Options {
-  /** of the login server: in a browser that of the page */
-  origin: string;
-  store: Store;
-  stretch: Stretch;
-  /** name, where an origin is several */
-  service?: string;
-  /** of the domain; without it the first contact pins the domain */
-  fingerprint?: string;
-  fetch?: typeof fetch;
-  /** unix seconds */
-  now?: () => number;
-}
-
-/** An accepted sign-in. */
-export interface SignedIn {
-  name: string;
-  /** a JWT */
-  statement: string;
-  /** unix seconds */
-  expires: number;
-  /** of a change of PIN */
-  vouchers?: string[];
-}
-
-/** What an invitation says. */
-export interface Invitation {
-  name: string;
-  /** unix seconds */
-  expires: number;
-  /** indices of those that are asked */
-  authorities: number[];
-}
-
-/** An authority that mailed a code. */
-export interface Asker {
-  index: number;
-  name: string;
-}
-
-/** What enrolment needs. */
-export interface Enrolling {
-  token: string;
-  pin: Uint8Array;
-  /** asks the person for what authorities have mailed */
-  codes?: (from: Asker[], device: Uint8Array) => Promise<Map<number, string>>;
-}
-
-/** A device of a person, as the login server knows it. */
-export interface Device {
-  /** 64 hex digits */
-  device: string;
-  made: string;
-  accepted?: string;
-  state: string;
-  label?: string;
-  current?: boolean;
 }
 
 // Whoever stretched already has α; else the PIN is stretched.
@@ -114,9 +52,9 @@ export class Client {
   readonly #stretch: Stretch;
   readonly #now: () => number;
 
-  constructor({ origin, store, stretch, service, fingerprint, fetch: fetcher, now = clock }: Options) {
+  constructor({ origin, store, stretch, service, fingerprint, authenticator, fetch: fetcher, now = clock }: Options) {
     this.#call = caller(origin, fetcher);
-    this.#vault = new Vault(store);
+    this.#vault = new Vault(store, authenticator);
     this.#stretch = stretch;
     this.#now = now;
     this.#site = new Site({ call: this.#call, vault: this.#vault, now, origin, service, fingerprint });
@@ -144,21 +82,52 @@ export class Client {
     await this.#call('/v1/enrol/mail', { name });
   }
 
+  /**
+   * Whether this browser can be bound to an authenticator, by the key that is made next.
+   * @param token of the invitation that it would be made for: its key may be there already
+   */
+  async bindable(token?: string): Promise<boolean> {
+    if (token !== undefined && (await this.#vault.invited(bytesToHex(invitationHash(token))))) return false;
+    return this.#vault.bindable();
+  }
+
+  /** Whether the login of a name is bound. */
+  async isBound(name?: string): Promise<boolean> {
+    const { active, pending } = await this.#account(name);
+    const id = active ?? pending;
+    return id !== null && this.#vault.isBound(id);
+  }
+
+  /**
+   * Asks the authenticator for a credential, which the person confirms: what enrol and changePIN are then given binds the key that they
+   * make. Whoever does not confirm, or cannot, is a NotConfirmed, and nothing has changed.
+   */
+  bind(name: string): Promise<Bound> {
+    return this.#vault.newBinding(name);
+  }
+
   /** Enrols this device by an invitation, and logs in. Asked again after an interruption it completes what it can. */
-  enrol({ token, pin, codes }: Enrolling): Promise<SignedIn> {
-    return alone(async () => {
+  enrol({ token, pin, bound, codes }: Enrolling): Promise<SignedIn> {
+    return this.#locking(async () => {
       await this.#vault.sweep();
       const invited = await this.open(token);
       const place = await this.#site.refresh();
       need(liesIn(invited.name, place.document.domain), 'invitation: for a name of another domain');
       const invitation = bytesToHex(invitationHash(token));
-      const key = await this.#deviceOf(invitation);
+      const key = await this.#deviceOf(invitation, bound);
       const old = (await this.#vault.accounts()).find((a) => a.name === invited.name);
       const account = { name: invited.name, active: old?.active ?? null, pending: key.id };
       const done = old?.pending === key.id ? await this.#complete(place, account, { pin }) : await this.#enrolWith({ token, pin, codes }, place, account, key);
-      await this.#vault.bind(invitation, undefined);
+      await this.#vault.keepInvitation(invitation, undefined);
       return done;
     });
+  }
+
+  // One at a time; what authenticators have confirmed is forgotten when the work is done, but not when it must be tried again.
+  async #locking<T>(work: () => Promise<T>): Promise<T> {
+    const done = await alone(work);
+    this.#vault.lock();
+    return done;
   }
 
   async #enrolWith({ token, pin, codes }: Enrolling, place: Place, account: Account, key: HeldKey): Promise<SignedIn> {
@@ -171,12 +140,12 @@ export class Client {
   }
 
   // The device key that an invitation was shown with here, or a new one: it is stored before it is bound.
-  async #deviceOf(invitation: string): Promise<HeldKey> {
+  async #deviceOf(invitation: string, bound?: Bound): Promise<HeldKey> {
     const id = await this.#vault.invited(invitation);
     const known = id && (await this.#vault.key(id));
     if (known) return known;
-    const key = await this.#vault.newDevice();
-    await this.#vault.bind(invitation, key.id);
+    const key = await this.#vault.newDevice(bound);
+    await this.#vault.keepInvitation(invitation, key.id);
     return key;
   }
 
@@ -220,7 +189,13 @@ export class Client {
    * @param q name where this device has several
    * @returns refusals are a Problem; of `login-refused` nothing tells why
    */
-  async signIn({ pin, name }: { pin: Uint8Array, name?: string }): Promise<SignedIn> {
+  async signIn(q: { pin: Uint8Array, name?: string }): Promise<SignedIn> {
+    const done = await this.#signIn(q);
+    this.#vault.lock();
+    return done;
+  }
+
+  async #signIn({ pin, name }: { pin: Uint8Array, name?: string }): Promise<SignedIn> {
     const place = await this.#site.known();
     const account = await this.#account(name);
     if (!account.active) return alone(async () => this.#complete(place, await this.#account(account.name), { pin }));
@@ -325,22 +300,23 @@ export class Client {
   async prepare(name?: string): Promise<void> {
     const place = await this.#site.refresh();
     const account = await this.#account(name);
-    if (account.active) await this.#permit(place, await this.#key(place, account.active));
+    if (!account.active || (await this.#vault.isBound(account.active))) return; // nobody is asked to confirm yet
+    await this.#permit(place, await this.#key(place, account.active));
   }
 
   /**
    * Changes the PIN: the old one gets leave for a new device key, which is enrolled and split with the new one. Interrupted, the old
    * PIN or the new one logs in.
    */
-  changePIN({ pin, newPIN, name }: { pin: Uint8Array, newPIN: Uint8Array, name?: string }): Promise<SignedIn> {
-    return alone(async () => {
+  changePIN({ pin, newPIN, name, bound }: ChangingPIN): Promise<SignedIn> {
+    return this.#locking(async () => {
       need(!equal(pin, newPIN), 'PIN: the new one is the old one');
       await this.#vault.sweep();
       const place = await this.#site.refresh();
       const account = await this.#account(name);
       need(account.active, 'PIN: the enrolment is not complete, sign in once');
       try {
-        return await this.#succeed(place, account, pin, newPIN);
+        return await this.#succeed(place, account, { pin, newPIN, bound });
       } catch (e) {
         // An earlier change that came as far as its row bars another one, or has ended the old key: it wants its own new PIN.
         const earlier = account.pending && e instanceof Problem && ['succession-pending', 'login-refused'].includes(e.kind);
@@ -350,9 +326,9 @@ export class Client {
     });
   }
 
-  async #succeed(place: Place, account: Account, pin: Uint8Array, newPIN: Uint8Array): Promise<SignedIn> {
+  async #succeed(place: Place, account: Account, { pin, newPIN, bound }: ChangingPIN): Promise<SignedIn> {
     const old = await this.#key(place, account.active);
-    const key = await this.#vault.newDevice();
+    const key = await this.#vault.newDevice(bound ?? (await this.#vault.bindingOf(old.id)));
     const device = deviceHash(key.spki);
     const { vouchers = [] } = await this.#signInWith(place, account.active, { pin }, encodeIntent(device));
     const byIndex: Map<number, Uint8Array> = new Map();

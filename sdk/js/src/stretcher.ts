@@ -2,7 +2,7 @@
 
 import { bytes, need } from './encoding.js';
 import { checkStretching } from './pin.js';
-import type { Stretch } from './client.js';
+import type { Stretch } from './client-types.js';
 
 /**
  * @param make starts worker.js, bundled
