@@ -16,7 +16,7 @@ import (
 
 // subjects are the rows, in the order of bench/README.md.
 var subjects = slices.Concat(cryptoSubjects, mpinSubjects, loginSubjects, issuanceSubjects, channelSubjects, proxySubjects,
-	openidSubjects)
+	openidSubjects, signinSubjects(pairs))
 
 const (
 	bareMul     = "g1-mul"
