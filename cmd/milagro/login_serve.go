@@ -24,21 +24,22 @@ import (
 // loginSettings are those of 'login serve': from a TOML file, then
 // MILAGRO_LOGIN_…, then flags.
 type loginSettings struct {
-	Listen         string         `toml:"listen"`
-	ChannelListen  string         `toml:"channel_listen"`
-	Name           string         `toml:"name"`
-	Database       string         `toml:"database"`
-	PassphraseFile string         `toml:"passphrase_file"`
-	KeyFile        string         `toml:"key_file"`
-	LogLevel       slog.Level     `toml:"log_level"`
-	Batch          string         `toml:"batch"`
-	Mail           mailConfig     `toml:"mail"`
-	Proxies        []string       `toml:"proxies"`
-	Enrol          enrolConfig    `toml:"enrol"`
-	OpenID         string         `toml:"openid"`
-	Pages          string         `toml:"pages"` // as OpenID unless given
-	Errors         string         `toml:"errors"`
-	Clients        []clientConfig `toml:"client"`
+	Listen         string           `toml:"listen"`
+	ChannelListen  string           `toml:"channel_listen"`
+	Name           string           `toml:"name"`
+	Database       string           `toml:"database"`
+	PassphraseFile string           `toml:"passphrase_file"`
+	KeyFile        string           `toml:"key_file"`
+	LogLevel       slog.Level       `toml:"log_level"`
+	Batch          string           `toml:"batch"`
+	Mail           mailConfig       `toml:"mail"`
+	Proxies        []string         `toml:"proxies"`
+	Enrol          enrolConfig      `toml:"enrol"`
+	OpenID         string           `toml:"openid"`
+	Pages          string           `toml:"pages"` // as OpenID unless given
+	Errors         string           `toml:"errors"`
+	Clients        []clientConfig   `toml:"client"`
+	Operators      []operatorConfig `toml:"operator"`
 }
 
 // enrolConfig says who may ask for an invitation by mail.
@@ -72,7 +73,8 @@ key_file, log_level, batch = "on" or "off", [mail] host, port, from, tls = "star
 "implicit" or "none", user, password_file, [enrol] by_mail = patterns of names whose
 owners may ask for an invitation by mail, proxies = addresses whose X-Forwarded-For is
 believed besides this machine's, openid = "on" or "off", pages = "on" or "off" (default as
-openid), errors = "people" or "developers": whom the pages' errors are for, [[client]] name, redirect, post_logout, secret_file, public), from the environment (MILAGRO_LOGIN_LISTEN,
+openid), errors = "people" or "developers": whom the pages' errors are for, [[client]] name, redirect, post_logout, secret_file, public, [[operator]] name, key:
+those who decide critical acts, two together), from the environment (MILAGRO_LOGIN_LISTEN,
 …), then from flags; the later wins. The database's password comes from PGPASSFILE.`,
 	}
 	flags := cmd.Flags()
@@ -171,6 +173,9 @@ func (s loginSettings) config(dir string) (c login.Config, err error) {
 		}
 	}
 	if c.Clients, err = openIDClients(s.Clients); err != nil {
+		return c, err
+	}
+	if c.Operators, err = loginOperators(s.Operators); err != nil {
 		return c, err
 	}
 	if s.Name != "" {
