@@ -44,9 +44,13 @@ export class NotEnrolled extends Error {
 
 /** @typedef {{name: string, statement: string, expires: number, vouchers?: string[]}} SignedIn statement is a JWT, expires in unix seconds */
 
-/** @typedef {{index: number, name: string}} Asker an authority that mailed a code */
+/** @typedef {{index: number, name: string, refused: boolean}} Asker an authority that mailed a code; refused is the last that it was shown */
 
 const invitationHash = (token) => H(lp('milagro/v1 invitation', bytes(readBase64url(token, 'invitation'), 'invitation', 32)));
+
+// Of one authority: it has mailed a code, and takes the right one still.
+const wantsCode = (o) => ofKind(o, 'email-sent') || ofKind(o, 'email-refused');
+const ofKind = (o, kind) => o.error instanceof Problem && o.error.kind === kind;
 
 const clock = () => Math.floor(Date.now() / 1000);
 
@@ -100,7 +104,7 @@ export class Client {
   /**
    * Enrols this device by an invitation, and logs in. Asked again after an interruption it completes what it can.
    * @param {{token: string, pin: Uint8Array, codes?: (from: Asker[], device: Uint8Array) => Promise<Map<number, string>>}} q codes asks
-   *   the person for what authorities have mailed
+   *   the person for what authorities have mailed, as often as one is wrong; an empty one has another mailed
    * @returns {Promise<SignedIn>}
    */
   enrol({ token, pin, codes }) {
@@ -164,9 +168,10 @@ export class Client {
     const stretched = this.#stretch(pin, salt, STRETCHING);
     stretched.catch(() => {}); // it is awaited below, when the shares are here
     let outcomes = await gather(this.#call, application, this.#now(), { enough: d.t, evidence: evidence(new Map()) });
-    const asking = outcomes.filter((o) => o.error instanceof Problem && o.error.kind === 'email-sent');
-    if (asking.length > 0 && codes) {
-      const typed = await codes(asking.map(({ index, name: from }) => ({ index, name: from })), deviceHash(application.spki));
+    // A wrong code costs no share that is here already.
+    while (codes && outcomes.some(wantsCode) && outcomes.filter((o) => o.share).length < d.t) {
+      const asking = outcomes.filter(wantsCode).map((o) => ({ index: o.index, name: o.name, refused: ofKind(o, 'email-refused') }));
+      const typed = await codes(asking, deviceHash(application.spki));
       const again = await gather(this.#call, application, this.#now(), { indices: [...typed.keys()], evidence: evidence(typed) });
       outcomes = outcomes.map((o) => again.find((a) => a.index === o.index) ?? o);
     }
