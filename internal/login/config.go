@@ -61,6 +61,9 @@ type Config struct {
 	Proxies []netip.Prefix
 	// Pages are those of package web, for browsers; nil for none.
 	Pages http.Handler
+	// Operators decide critical acts, two together (spec/operators.md); without any,
+	// whoever is at the admin socket does.
+	Operators []OperatorKey
 	// AuditLife is how long the audit of who has a row is kept; 400 days.
 	AuditLife time.Duration
 }
@@ -124,5 +127,5 @@ func (c Config) check() error {
 	case c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://"):
 		return errors.New("the database is no postgres:// URL") // not shown: it may hold a password
 	}
-	return nil
+	return CheckOperators(c.Operators)
 }

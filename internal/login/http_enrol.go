@@ -128,9 +128,6 @@ func (s *Server) relayed(w http.ResponseWriter, r *http.Request) {
 
 // routeInvitations adds the operator's calls.
 func (s *Server) routeInvitations(mux *http.ServeMux) {
-	mux.Handle("POST /admin/invite", act(s, func(ctx context.Context, in inviteRequest) (Invitation, error) {
-		return s.desk.inviter.invite(ctx, in.Name, in.Expires)
-	}))
 	mux.Handle("POST /admin/withdraw", act(s, func(ctx context.Context, in withdrawRequest) (Withdrawn, error) {
 		return s.desk.inviter.withdraw(ctx, in.Name)
 	}))

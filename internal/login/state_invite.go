@@ -38,15 +38,17 @@ func (i invitation) at(more ...any) []any { return append([]any{i.token[:], i.se
 
 // invite stores an invitation.
 func (s *state) invite(ctx context.Context, i invitation, now time.Time) error {
-	return s.write(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.exec(ctx, "INSERT INTO invitations (token, service, name, kind, made, expires, device) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-			i.at(i.name, i.kind, micros(now), micros(i.expires), []byte{})...)
-		if err != nil {
-			return err
-		}
-		return tx.record(ctx, decision{id: tx.numbers.next(now), name: i.name, event: eventInvited, reason: i.kind,
-			stranger: i.kind == invitedByMail}) // which anybody can cause
-	})
+	return s.write(ctx, func(ctx context.Context, tx transaction) error { return tx.invite(ctx, i, now) })
+}
+
+func (t transaction) invite(ctx context.Context, i invitation, now time.Time) error {
+	_, err := t.exec(ctx, "INSERT INTO invitations (token, service, name, kind, made, expires, device) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		i.at(i.name, i.kind, micros(now), micros(i.expires), []byte{})...)
+	if err != nil {
+		return err
+	}
+	return t.record(ctx, decision{id: t.numbers.next(now), name: i.name, event: eventInvited, reason: i.kind,
+		stranger: i.kind == invitedByMail}) // which anybody can cause
 }
 
 // invitation returns the invitation of a token at a service, if it is good now for a

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"net/http"
 	"net/url"
+
+	"milagro.dev/internal/oidc"
 )
 
 // redeem shows a code as the wiki, with changes.
@@ -57,4 +59,9 @@ func (s *stage) count(table string) (n int) {
 		return tx.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&n)
 	}))
 	return n
+}
+
+// addClient adds a client, as the login server does.
+func (s *stage) addClient(c oidc.Client) error {
+	return s.db.Write(s.t.Context(), func(ctx context.Context, tx *sql.Tx) error { return s.AddClient(ctx, tx, c) })
 }

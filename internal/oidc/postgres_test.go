@@ -75,7 +75,7 @@ func TestSessionsEndOnPostgres(t *testing.T) {
 			t.Error("a token is good")
 		}
 	}
-	s.done(s.AddClient(t.Context(), oidc.Client{ID: "shop", Redirects: []string{blogURL}}))
+	s.done(s.addClient(oidc.Client{ID: "shop", Redirects: []string{blogURL}}))
 	if list, err := s.Clients(t.Context()); err != nil || len(list) != 4 || list[2].Secret != nil {
 		t.Errorf("clients %v, %v", list, err)
 	}

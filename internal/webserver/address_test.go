@@ -26,3 +26,18 @@ func TestFreeAddressesAreFreeAndDifferent(t *testing.T) {
 		t.Errorf("%d addresses", len(seen))
 	}
 }
+
+// A server that is not started yet, or was killed, finds its port free again.
+func TestFreeAddressIsGivenOnce(t *testing.T) {
+	addresses, err := FreeAddresses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := net.ResolveTCPAddr("tcp", addresses[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if address, ok := claim(a.Port); ok {
+		t.Errorf("%s was given twice", address)
+	}
+}

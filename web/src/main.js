@@ -1,13 +1,12 @@
 // The pages of a login server, one script for all of them.
 
 import { Client, openStore, workerStretcher } from '../../sdk/js/src/browser.ts';
-import { explain } from './errors.js';
+import { giveUp } from './errors.js';
 import { listen } from './pad.js';
 import { signIn } from './signin.js';
 import { enrol } from './enrol.js';
 import { changePIN } from './pin.js';
 import { devices } from './devices.js';
-import { show } from './dom.js';
 
 const PAGES = { signin: signIn, enrol, pin: changePIN, devices };
 
@@ -31,8 +30,7 @@ async function begin() {
     const client = new Client({ origin: location.origin, store: await openStore(), stretch });
     await PAGES[document.body.dataset.page](client, stretch);
   } catch (e) {
-    show('');
-    explain(e);
+    giveUp(e);
   }
 }
 

@@ -47,6 +47,8 @@ export interface Invitation {
 export interface Asker {
   index: number;
   name: string;
+  /** the last code that it was shown */
+  refused: boolean;
 }
 
 /** What enrolment needs. */
@@ -55,7 +57,7 @@ export interface Enrolling {
   pin: Uint8Array;
   /** to which the key is bound; without it, to the files of the browser alone */
   bound?: Bound;
-  /** asks the person for what authorities have mailed */
+  /** asks the person for what authorities have mailed, as often as one is wrong; an empty one has another mailed */
   codes?: (from: Asker[], device: Uint8Array) => Promise<Map<number, string>>;
 }
 

@@ -14,7 +14,7 @@ import { encodeRegistered, enrolMessage, invitationHash } from './registration.j
 import { encodeSuccession, successionMessage } from './request.js';
 import { Site } from './site.js';
 import { Vault } from './vault.js';
-import type { Evidence } from './applicant.js';
+import type { Evidence, Outcome } from './applicant.js';
 import type { Call } from './problem.js';
 import type { Account, HeldKey, Token } from './vault.js';
 import type { Bound } from './authenticator.js';
@@ -36,6 +36,10 @@ type Factor = { alpha: bigint } | { pin: Uint8Array };
 type Shown = Pick<Enrolling, 'codes'> & { evidence: (codes: Map<number, string>) => Evidence };
 type LoginKey = HeldKey & { token: Token };
 type Permit = { epoch: Uint8Array, permit: Uint8Array };
+
+// Of one authority: it has mailed a code, and takes the right one still.
+const wantsCode = (o: Outcome): boolean => ofKind(o, 'email-sent') || ofKind(o, 'email-refused');
+const ofKind = (o: Outcome, kind: string): boolean => o.error instanceof Problem && o.error.kind === kind;
 
 const clock = () => Math.floor(Date.now() / 1000);
 
@@ -168,9 +172,10 @@ export class Client {
     const stretched = this.#stretch(pin, salt, STRETCHING);
     stretched.catch(() => {}); // it is awaited below, when the shares are here
     let outcomes = await gather(this.#call, application, this.#now(), { enough: d.t, evidence: evidence(new Map()) });
-    const asking = outcomes.filter((o) => o.error instanceof Problem && o.error.kind === 'email-sent');
-    if (asking.length > 0 && codes) {
-      const typed = await codes(asking.map(({ index, name: from }) => ({ index, name: from })), deviceHash(application.spki));
+    // A wrong code costs no share that is here already.
+    while (codes && outcomes.some(wantsCode) && outcomes.filter((o) => o.share).length < d.t) {
+      const asking = outcomes.filter(wantsCode).map((o) => ({ index: o.index, name: o.name, refused: ofKind(o, 'email-refused') }));
+      const typed = await codes(asking, deviceHash(application.spki));
       const again = await gather(this.#call, application, this.#now(), { indices: [...typed.keys()], evidence: evidence(typed) });
       outcomes = outcomes.map((o) => again.find((a) => a.index === o.index) ?? o);
     }

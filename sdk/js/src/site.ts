@@ -88,7 +88,7 @@ export class Site {
   #place(document: Document & { day?: number }): Place {
     const { origin, service: wanted } = this.#options;
     const service = document.services.find((s) => s.origin === origin && (wanted === undefined || s.name === wanted));
-    need(service, `document: lists no login service at ${origin}`);
+    if (!service) throw new Problem('wrong-origin', { detail: `the domain document lists no login service at ${origin}` });
     return new Place(document, service, this.#now);
   }
 }
@@ -117,7 +117,7 @@ export class Place {
   /** Refuses to enrol where the document has no stamp of these days. The stamp was verified when it came. */
   needFresh() {
     const { day } = this.document;
-    need(day !== undefined && isFresh(day, this.#now()), 'document: without a stamp of these days');
+    if (day === undefined || !isFresh(day, this.#now())) throw new Problem('no-stamp', { detail: 'the domain document has no stamp of these days' });
   }
 
   holds(token: Token) {
