@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,8 @@ type devState struct {
 	API         string   `json:"api"`
 	Page        string   `json:"page"`
 	Login       string   `json:"login"`
-	Channel     string   `json:"login_channel"` // of the login server over identity TLS
+	Origin      string   `json:"login_origin,omitempty"` // where a proxy serves it; empty for its own
+	Channel     string   `json:"login_channel"`          // of the login server over identity TLS
 	App         string   `json:"app"`
 	Mails       string   `json:"mails"` // of the page that shows them
 	SMTP        string   `json:"smtp"`
@@ -39,7 +41,7 @@ type devState struct {
 func devCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "dev", Short: "run a whole trust domain on this machine", Args: exactly(),
-		Example: "  milagro dev\n  milagro dev --authorities 5 --threshold 3 --dir ./domain",
+		Example: "  milagro dev\n  milagro dev --authorities 5 --threshold 3 --dir ./domain\n  milagro dev --login-listen 127.0.0.1:7500 --login-origin http://127.0.0.1:8080",
 		Long: `Start authorities in processes of their own, hold a ceremony, let two services talk over
 identity TLS (spiffe://dev.example/web calls spiffe://dev.example/api every second), and
 run a login server, an application to which people sign in by OpenID Connect, and a mail
@@ -51,6 +53,9 @@ Ctrl-C stops everything. All is on loopback, and nothing is set up besides.`,
 	n := cmd.Flags().Int("authorities", 3, "how many authorities")
 	threshold := cmd.Flags().Int("threshold", 0, "how many of them make a key (default all)")
 	mailed := cmd.Flags().Bool("mailed-codes", false, "each authority mails a code of its own to who enrols as a person (doc/invitations.md)")
+	wanted := devState{}
+	cmd.Flags().StringVar(&wanted.Login, "login-listen", "", "address of the login server, for a proxy that you run (default a free one)")
+	cmd.Flags().StringVar(&wanted.Origin, "login-origin", "", "origin at which that proxy, which runs already, serves the login server (default http://localhost and its port)")
 	dir := cmd.Flags().String("dir", "", "keep everything in this directory, and go on with what is there (default temporary)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		d := &dev{began: time.Now(), out: cmd.OutOrStdout(), dir: *dir, code: authority.NoCode}
@@ -65,7 +70,7 @@ Ctrl-C stops everything. All is on loopback, and nothing is set up besides.`,
 			defer os.RemoveAll(temporary)
 			d.dir = temporary
 		}
-		if err := d.load(cmd, *n, *threshold); err != nil {
+		if err := d.load(cmd, *n, *threshold, wanted); err != nil {
 			return err
 		}
 		err := d.run(cmd.Context())
@@ -90,8 +95,8 @@ type dev struct {
 	invitation string // link; empty when it is not good any more
 }
 
-// load reads the directory's state or makes it.
-func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
+// load reads the directory's state or makes it, with what wanted has.
+func (d *dev) load(cmd *cobra.Command, n, threshold int, wanted devState) (err error) {
 	if d.dir, err = filepath.Abs(d.dir); err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		if err = d.create(n, threshold); err != nil {
+		if err = d.create(n, threshold, wanted); err != nil {
 			return err
 		}
 	case err != nil:
@@ -114,6 +119,9 @@ func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
 			return withHint(fmt.Errorf("%s holds a domain of %d authorities, %d of which make a key", d.dir, len(d.state.Authorities), d.state.Threshold),
 				"choose another --dir for another domain")
 		}
+		if wanted.Login != "" && wanted.Login != d.state.Login || wanted.Origin != "" && wanted.Origin != d.state.Origin {
+			return withHint(fmt.Errorf("%s holds a login server elsewhere: its origin is in its keys", d.dir), "choose another --dir for another origin")
+		}
 	}
 	if d.state.App == "" {
 		return withHint(fmt.Errorf("%s: it was made before there was an application to sign in to", path), "choose another --dir, or remove this one: what it is for cannot be added to its domain")
@@ -123,11 +131,11 @@ func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
 	d.login = d.town.newGatehouse(d.state.Login)
 	// Browsers have passkeys on http://localhost, not on an address; the application
 	// has another host, as in life: hosts share cookies, whatever their ports.
-	d.login.origin = "http://localhost:" + port(d.state.Login)
+	d.login.origin = cmp.Or(d.state.Origin, "http://localhost:"+port(d.state.Login))
 	return nil
 }
 
-func (d *dev) create(n, threshold int) error {
+func (d *dev) create(n, threshold int, wanted devState) error {
 	if threshold == 0 {
 		threshold = n
 	}
@@ -139,7 +147,7 @@ func (d *dev) create(n, threshold int) error {
 		return err
 	}
 	d.state = devState{Threshold: threshold, Authorities: addresses[:n], Web: addresses[n], API: addresses[n+1], Page: addresses[n+2],
-		Login: addresses[n+3], Channel: addresses[n+4], App: addresses[n+5], Mails: addresses[n+6], SMTP: addresses[n+7]}
+		Login: cmp.Or(wanted.Login, addresses[n+3]), Origin: wanted.Origin, Channel: addresses[n+4], App: addresses[n+5], Mails: addresses[n+6], SMTP: addresses[n+7]}
 	b, err := json.MarshalIndent(d.state, "", "  ")
 	if err != nil {
 		return err

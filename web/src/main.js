@@ -1,6 +1,7 @@
 // The pages of a login server, one script for all of them.
 
 import { Client, openStore, workerStretcher } from '../../sdk/js/src/browser.ts';
+import { $ } from './dom.js';
 import { giveUp } from './errors.js';
 import { listen } from './pad.js';
 import { signIn } from './signin.js';
@@ -23,12 +24,14 @@ function workers() {
 }
 
 async function begin() {
+  const { page } = document.body.dataset;
+  $('links').inert = page === 'enrol'; // until it is done
   listen();
   const stretch = workerStretcher(workers());
   stretch.warm();
   try {
     const client = new Client({ origin: location.origin, store: await openStore(), stretch });
-    await PAGES[document.body.dataset.page](client, stretch);
+    await PAGES[page](client, stretch);
   } catch (e) {
     giveUp(e);
   }
