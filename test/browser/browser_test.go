@@ -32,7 +32,7 @@ func TestPagesInChromium(t *testing.T) {
 	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
 		t.Fatalf("%v\nhint: make tools installs it", err)
 	}
-	towns, err := json.Marshal(map[string]address{"plain": newTown(t, plain).serve(), "careful": newTown(t, careful).serve()})
+	towns, err := json.Marshal(map[string]address{"plain": newTown(t, plain).serve(), "careful": newTown(t, careful).serve(), "chips": newTown(t, chips).serve()})
 	if err != nil {
 		t.Fatal(err)
 	}

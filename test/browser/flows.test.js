@@ -4,6 +4,7 @@
 import { after, describe, test } from 'node:test';
 import { closeBrowser } from './kit.js';
 import { application } from './flows/application.js';
+import { binding } from './flows/binding.js';
 import { careful } from './flows/careful.js';
 import { devices } from './flows/devices.js';
 import { enrol } from './flows/enrol.js';
@@ -22,5 +23,5 @@ const run = (flows) => {
 describe('pages', { concurrency: 4 }, () => {
   after(closeBrowser);
   describe('where authorities mail codes', { concurrency: 1 }, () => run(careful));
-  for (const flows of [enrol, signin, devices, application, thieves, trouble, hostile, keyboard]) run(flows);
+  for (const flows of [enrol, signin, devices, application, thieves, trouble, hostile, keyboard, binding]) run(flows);
 });

@@ -30,6 +30,7 @@ export class Town {
 const towns = JSON.parse(process.env.MILAGRO_TOWNS);
 export const plain = new Town(towns.plain);
 export const careful = new Town(towns.careful);
+export const chips = new Town(towns.chips);
 
 let launched;
 

@@ -33,6 +33,8 @@ const (
 	// careful has every authority mail codes of its own, and its errors are for
 	// developers. Its flows take servers down: they are run one by one.
 	careful
+	// chips is plain, at localhost: browsers have WebAuthn for names alone.
+	chips
 )
 
 // town is a 2 of 3 domain whose login server registers people, has pages, and signs
@@ -73,11 +75,15 @@ func newTown(t *testing.T, k kind) *town {
 	if k == careful {
 		errorsFor, code = web.Developers, authority.MailedCode
 	}
+	host := "127.0.0.1"
+	if k == chips {
+		host = "localhost"
+	}
 	pages, err := web.Handler(web.Config{Errors: errorsFor})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = logintest.New(t, logintest.Config{Domain: s.domain, Published: s.domain.Published, Login: login.Config{Pages: pages, Logger: logger,
+	s.Server = logintest.New(t, logintest.Config{Domain: s.domain, Published: s.domain.Published, Host: host, Login: login.Config{Pages: pages, Logger: logger,
 		Mail: s.mail.Config(), ByMail: []identity.Pattern{everybody}, OpenID: login.WithOpenID, Clients: []oidc.Client{s.application.client(t)}}})
 	s.application.provider(t, s.URL())
 	roots = []authority.RegistrationRoot{{Name: "login", Key: s.Card.Ed25519, Allow: []identity.Pattern{everybody}, Code: code}}

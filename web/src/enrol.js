@@ -1,6 +1,7 @@
 // Enrolment by the link of an invitation, whose token is in the fragment of the address and sent to nobody but the login server.
 
 import { Problem } from '../../sdk/js/src/browser.ts';
+import { offerBinding } from './bind.js';
 import { choosePIN } from './choose.js';
 import { $, busy, clearNotice, done, el, end, news, notice, person, show, t } from './dom.js';
 import { deviceLabel } from './label.js';
@@ -56,9 +57,10 @@ async function enrolAs(client, token, name) {
   $('who').textContent = t('enrol.hello', { name: person(name) });
   const pin = await choosePIN(TEXTS);
   clearNotice();
-  busy('enrol.busy');
   try {
-    return await client.enrol({ token, pin, codes: askCodes });
+    const bound = await offerBinding(client, name, token);
+    busy('enrol.busy');
+    return await client.enrol({ token, pin, bound, codes: askCodes });
   } finally {
     pin.fill(0);
   }

@@ -1,6 +1,6 @@
 // What went wrong, in words for people. What the server says besides is shown to developers alone.
 
-import { NotEnrolled, Problem, Refused, TooFewShares } from '../../sdk/js/src/browser.ts';
+import { Damaged, NotConfirmed, NotEnrolled, Problem, TooFewShares } from '../../sdk/js/src/browser.ts';
 import { el, end, has, notice, t } from './dom.js';
 
 const UNAVAILABLE = ['unavailable', 'log-unavailable', 'not-active', 'internal', 'mail-unavailable', 'not-a-problem'];
@@ -12,7 +12,8 @@ function kindOf(e) {
   if (e instanceof NotEnrolled) return 'not-enrolled';
   if (e instanceof TooFewShares) return e.outcomes.some((o) => o.error?.kind === 'already-enrolled') ? 'used-up' : asked(e);
   if (e instanceof DOMException && STORAGE.includes(e.name)) return 'storage';
-  if (e instanceof Refused && e.message.endsWith(': damaged')) return 'damaged';
+  if (e instanceof Damaged) return 'damaged';
+  if (e instanceof NotConfirmed) return 'not-confirmed';
   if (!(e instanceof Problem)) return 'other';
   return UNAVAILABLE.includes(e.kind) ? 'unavailable' : e.kind;
 }

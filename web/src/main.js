@@ -1,6 +1,6 @@
 // The pages of a login server, one script for all of them.
 
-import { Client, openStore, workerStretcher } from '../../sdk/js/src/browser.ts';
+import { Client, openStore, platformAuthenticator, workerStretcher } from '../../sdk/js/src/browser.ts';
 import { $ } from './dom.js';
 import { giveUp } from './errors.js';
 import { listen } from './pad.js';
@@ -30,7 +30,7 @@ async function begin() {
   const stretch = workerStretcher(workers());
   stretch.warm();
   try {
-    const client = new Client({ origin: location.origin, store: await openStore(), stretch });
+    const client = new Client({ origin: location.origin, store: await openStore(), stretch, authenticator: platformAuthenticator() });
     await PAGES[page](client, stretch);
   } catch (e) {
     giveUp(e);
