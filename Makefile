@@ -98,6 +98,7 @@ fuzz:
 	done
 
 mutants:
+	cd sdk/js && npm ci --silent
 	go run ./test/mutants
 
 bench: bench-tools
