@@ -21,15 +21,23 @@ func (s *Server) Admin() http.Handler {
 		return s.registry.revoke(ctx, which)
 	}))
 	mux.Handle("GET /admin/list", get(s, func(r *http.Request) (Listing, error) {
-		l, err := s.state.list(r.Context(), selection{name: r.URL.Query().Get("name")})
+		which, err := named(r)
+		if err != nil {
+			return Listing{}, err
+		}
+		l, err := s.state.list(r.Context(), which)
 		return l, unavailable(err)
 	}))
 	mux.Handle("GET /admin/audit", get(s, func(r *http.Request) (Audit, error) {
+		which, err := named(r)
+		if err != nil {
+			return Audit{}, err
+		}
 		limit, err := limited(r.URL.Query().Get("limit"))
 		if err != nil {
 			return Audit{}, err
 		}
-		a, err := s.state.audit(r.Context(), r.URL.Query().Get("name"), limit)
+		a, err := s.state.audit(r.Context(), which, limit)
 		return a, unavailable(err)
 	}))
 	s.routeCritical(mux)

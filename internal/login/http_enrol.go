@@ -132,7 +132,11 @@ func (s *Server) routeInvitations(mux *http.ServeMux) {
 		return s.desk.inviter.withdraw(ctx, in.Name)
 	}))
 	mux.Handle("GET /admin/invitations", get(s, func(r *http.Request) (Invitations, error) {
-		l, err := s.state.invitations(r.Context(), r.URL.Query().Get("name"), s.clock())
+		which, err := named(r)
+		if err != nil {
+			return Invitations{}, err
+		}
+		l, err := s.state.invitations(r.Context(), which, s.clock())
 		return l, unavailable(err)
 	}))
 }

@@ -113,7 +113,7 @@ func TestInvitationIsForTheFirstDevice(t *testing.T) {
 		_, i := s.invited(alice)
 		_, site, err := s.Site()
 		s.done(err)
-		const devices = 8
+		const devices = 50
 		people, errs := make([]*logintest.Person, devices), make([]error, devices)
 		var all sync.WaitGroup
 		for n := range devices {

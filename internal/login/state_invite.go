@@ -120,8 +120,8 @@ func (s *state) withdraw(ctx context.Context, name string, now time.Time) (n int
 }
 
 // invitations returns those of a name, or the newest of all.
-func (s *state) invitations(ctx context.Context, name string, now time.Time) (l Invitations, err error) {
-	where, args := selection{name: name}.where()
+func (s *state) invitations(ctx context.Context, which selection, now time.Time) (l Invitations, err error) {
+	where, args := which.where()
 	err = s.read(ctx, func(ctx context.Context, tx transaction) error {
 		l = Invitations{Invitations: []Invited{}}
 		return tx.all(ctx, func(r *sql.Rows) error {

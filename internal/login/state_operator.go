@@ -171,8 +171,8 @@ func moment(micros int64) time.Time {
 }
 
 // audit returns the newest decisions about a name, or about all.
-func (s *state) audit(ctx context.Context, name string, limit int) (a Audit, err error) {
-	where, args := selection{name: name}.where()
+func (s *state) audit(ctx context.Context, which selection, limit int) (a Audit, err error) {
+	where, args := which.where()
 	a.Decisions = []Decision{}
 	err = s.read(ctx, func(ctx context.Context, tx transaction) error {
 		return tx.all(ctx, func(r *sql.Rows) error {

@@ -11,10 +11,12 @@ import (
 // refusalPage is what a person sees whose browser was sent here with a request that
 // cannot be sent back. It needs no style and no script.
 const refusalPage = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sign-in not possible</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>Sign-in not possible</title>
+<main>
 <h1>Sign-in not possible</h1>
 <p>The application that sent you here asked for something that is refused. Go back to it and try again; if that does not help, tell whoever runs it what stands below.</p>
 <p><code>{{.Error}}: {{.Description}}</code></p>
+</main>
 </html>
 `
 

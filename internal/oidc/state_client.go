@@ -64,6 +64,9 @@ func (p *Provider) AddClient(ctx context.Context, tx *sql.Tx, c Client) error {
 // RemoveClient removes an application that AddClient added, and ends its tokens.
 // Errors: fs.ErrNotExist if there is none, and those of the database.
 func (p *Provider) RemoveClient(ctx context.Context, id string) error {
+	if !clientID.MatchString(id) { // no text that a database refuses
+		return fmt.Errorf("client %.80q: %w in the database", id, fs.ErrNotExist)
+	}
 	removed, err := p.state.removeClient(ctx, id)
 	if err == nil && !removed {
 		err = fmt.Errorf("client %.80q: %w in the database", id, fs.ErrNotExist)

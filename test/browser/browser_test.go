@@ -36,7 +36,7 @@ func TestPagesInChromium(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
 	node := exec.CommandContext(ctx, "node", "--test", "--test-reporter=spec", "--test-name-pattern="+cmp.Or(*flows, "."), "flows.test.js")
 	node.Env = append(os.Environ(), "MILAGRO_TOWNS="+string(towns), "MILAGRO_CHROMIUM="+chromium)

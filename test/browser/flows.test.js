@@ -14,7 +14,7 @@ import { signin } from './flows/signin.js';
 import { thieves } from './flows/thieves.js';
 import { trouble } from './flows/trouble.js';
 
-const LIMIT = 90_000;
+const LIMIT = 240_000;
 
 const run = (flows) => {
   for (const [what, flow] of Object.entries(flows)) test(what, { timeout: LIMIT }, flow);

@@ -56,6 +56,9 @@ const watchShifts = () => {
   }).observe({ type: 'layout-shift', buffered: true });
 };
 
+// How long a person waits, in ms, on a machine that does much else.
+const PATIENCE = 60_000;
+
 let profiles = 0;
 
 /** One browser profile. */
@@ -76,6 +79,7 @@ export class Profile {
       // People have addresses of their own; the login server believes a proxy on its machine.
       extraHTTPHeaders: { 'X-Forwarded-For': `198.51.${profiles >> 8}.${profiles & 255}` }, ...options,
     });
+    context.setDefaultTimeout(PATIENCE);
     const p = new Profile(town, context);
     context.on('console', (m) => p.said.push(m.text()));
     context.on('weberror', (e) => p.said.push(String(e.error())));

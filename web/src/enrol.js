@@ -67,6 +67,7 @@ async function enrolAs(client, token, name) {
 }
 
 export async function enrol(client) {
+  addEventListener('hashchange', () => location.reload()); // another link in the same tab
   const token = location.hash.slice(1);
   const before = await client.names();
   if (!/^[A-Za-z0-9_-]{43}$/.test(token)) {

@@ -4,7 +4,7 @@ import { Damaged, NotConfirmed, NotEnrolled, Problem, TooFewShares } from '../..
 import { el, end, has, notice, t } from './dom.js';
 
 const UNAVAILABLE = ['unavailable', 'log-unavailable', 'not-active', 'internal', 'mail-unavailable', 'not-a-problem'];
-const STORAGE = ['QuotaExceededError', 'InvalidStateError', 'UnknownError', 'AbortError', 'NotFoundError'];
+const STORAGE = ['QuotaExceededError', 'InvalidStateError', 'UnknownError', 'AbortError', 'NotFoundError', 'SecurityError'];
 // What the same page, loaded again, does no better.
 const FINAL = ['invitation-refused', 'damaged', 'used-up', 'not-enrolled', 'request', 'wrong-origin'];
 

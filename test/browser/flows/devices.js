@@ -71,7 +71,6 @@ export const devices = {
     await p.sees('Enter your PIN to see your devices');
     const mid = await p.notice();
     await p.types(RIGHT);
-    await p.page.locator('#wait').waitFor();
     await p.sees('Enter your PIN to see your devices');
     assert.equal(await p.notice(), mid);
     await p.close(RIGHT);

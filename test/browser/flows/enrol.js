@@ -47,6 +47,7 @@ export const enrol = {
     await p.signIn(WRONG);
     await p.warned('The PIN was wrong, or this device is locked or removed');
     await p.sees('Enter your PIN');
+    assert.equal(await p.page.locator('#notice code').count(), 0, 'what the server said is for developers');
     await shown(p, 'refused');
     await p.page.getByText('What can I do?').click();
     await p.reads('five wrong ones in a row lock a device');
@@ -81,11 +82,12 @@ export const enrol = {
     await other.warned('This invitation is not good any more');
     await shown(other, 'enrol-refused');
     owner.expects(REFUSED);
-    await owner.go('/signin'); // the same address with another fragment would be the same page
-    await owner.page.goto(link);
-    await owner.warned('This invitation is not good any more');
-    await owner.go('/enrol');
     await owner.page.reload();
+    await owner.warned('This browser is set up');
+    await owner.page.goto(link); // in the same tab, whose address differs in the fragment alone
+    await owner.warned('This invitation is not good any more');
+    await owner.go('/signin');
+    await owner.go('/enrol');
     await owner.warned('This browser is set up');
     await owner.page.getByRole('link', { name: 'Sign in' }).first().click();
     await owner.sees('Enter your PIN');

@@ -19,7 +19,6 @@ export const signin = {
     const five = await p.notice();
     assert.deepEqual(await plain.operator('devices', { name: 'acct:bob@example.org' }), ['locked']);
     await p.types(RIGHT);
-    await p.page.locator('#wait').waitFor();
     await p.sees('Enter your PIN');
     assert.equal(await p.notice(), five, 'a locked device reads another text');
     const [letter] = await plain.letters('bob', 1);

@@ -188,6 +188,18 @@ export const trouble = {
     await p.close(RIGHT);
   },
 
+  async 'storage that is switched off is named'() {
+    const p = await Profile.open(plain);
+    await p.page.addInitScript(() => {
+      IDBFactory.prototype.open = () => {
+        throw new DOMException('denied', 'SecurityError');
+      };
+    });
+    await p.page.goto(await plain.invite('theo'));
+    await p.warned('or is switched off');
+    await p.context.close();
+  },
+
   async 'storage that is cleared is named, and a new invitation helps'() {
     const p = await Profile.open(plain);
     p.expects(REFUSED);
