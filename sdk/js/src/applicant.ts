@@ -81,5 +81,12 @@ export async function gather(call: Call, application: Application, time: number,
   return asked.map((index) => outcomes.get(index) ?? late(application, index));
 }
 
+/** The shares, if t are good; else throws TooFewShares. */
+export function enoughShares(outcomes: Outcome[], t: number): Share[] {
+  const shares = outcomes.flatMap((o) => o.share ?? []);
+  if (shares.length < t) throw new TooFewShares(outcomes, t);
+  return shares;
+}
+
 const late = ({ document }: Application, index: number): Outcome =>
   ({ index, name: document.authorities[index - 1].name, error: new Problem('unreachable') });

@@ -1,26 +1,27 @@
 // The client of a login server in a browser: enrolment by invitation, sign-in by PIN and device (spec/enrolment.md, spec/mpin.md).
 
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { gather, TooFewShares } from './applicant.js';
+import { enoughShares, gather } from './applicant.js';
 import { base64, equal, need, readBase64, Refused } from './encoding.js';
 import { rowMessage } from './enrolment.js';
-import { deviceHash, identityPoint, liesIn } from './identity.js';
+import { deviceHash, liesIn } from './identity.js';
 import { Attempt } from './mpin-client.js';
 import { encodeIntent } from './mpin.js';
 import { openVoucher } from './mpin-messages.js';
-import { makePermit, makeToken, newSalt, pinScalar, STRETCHING } from './pin.js';
+import { makePermit, pinScalar } from './pin.js';
 import { caller, Problem } from './problem.js';
 import { encodeRegistered, enrolMessage, invitationHash } from './registration.js';
 import { encodeSuccession, successionMessage } from './request.js';
 import { Site } from './site.js';
+import { splitKey } from './split-key.js';
 import { Vault } from './vault.js';
-import type { Evidence, Outcome } from './applicant.js';
 import type { Call } from './problem.js';
 import type { Account, HeldKey, Token } from './vault.js';
 import type { Bound } from './authenticator.js';
 import type { ChangingPIN, Device, Enrolling, Invitation, Options, SignedIn, Stretch } from './client-types.js';
 import type { Application } from './issuance.js';
 import type { Place } from './site.js';
+import type { SplitWork } from './split-key.js';
 
 /** This device holds no login that was asked for: it is enrolled by an invitation. */
 export class NotEnrolled extends Error {
@@ -32,14 +33,8 @@ export class NotEnrolled extends Error {
 
 // Whoever stretched already has α; else the PIN is stretched.
 type Factor = { alpha: bigint } | { pin: Uint8Array };
-// What the authorities are shown: codes are those that they mailed.
-type Shown = Pick<Enrolling, 'codes'> & { evidence: (codes: Map<number, string>) => Evidence };
 type LoginKey = HeldKey & { token: Token };
 type Permit = { epoch: Uint8Array, permit: Uint8Array };
-
-// Of one authority: it has mailed a code, and takes the right one still.
-const wantsCode = (o: Outcome): boolean => ofKind(o, 'email-sent') || ofKind(o, 'email-refused');
-const ofKind = (o: Outcome, kind: string): boolean => o.error instanceof Problem && o.error.kind === kind;
 
 const clock = () => Math.floor(Date.now() / 1000);
 
@@ -134,11 +129,15 @@ export class Client {
     return done;
   }
 
+  get #work(): SplitWork {
+    return { call: this.#call, stretch: this.#stretch, now: this.#now };
+  }
+
   async #enrolWith({ token, pin, codes }: Enrolling, place: Place, account: Account, key: HeldKey): Promise<SignedIn> {
     place.needFresh();
     const registrations = await this.#vouchers(token, key, place);
     const evidence = (code: Map<number, string>) => (index: number) => encodeRegistered(registrations[index - 1], code.get(index));
-    const made = await this.#split(this.#application(place, account.name, key), pin, { evidence, codes });
+    const made = await splitKey(this.#work, this.#application(place, account.name, key), pin, { evidence, codes });
     await this.#vault.keepToken(key.id, made.token, account);
     return this.#complete(place, account, { alpha: made.alpha });
   }
@@ -163,30 +162,6 @@ export class Client {
   // For the key that is split.
   #application(place: Place, name: string, key: HeldKey): Application {
     return { document: place.document, service: place.service, purpose: 'mpin', name, epoch: null, spki: key.spki, sign: key.sign };
-  }
-
-  /** Obtains the key of a device and splits it by the PIN. The PIN is fixed before anything is asked for. */
-  async #split(application: Application, pin: Uint8Array, { evidence, codes }: Shown): Promise<{ token: Token, alpha: bigint }> {
-    const { document: d, service, name } = application;
-    const salt = newSalt();
-    const stretched = this.#stretch(pin, salt, STRETCHING);
-    stretched.catch(() => {}); // it is awaited below, when the shares are here
-    let outcomes = await gather(this.#call, application, this.#now(), { enough: d.t, evidence: evidence(new Map()) });
-    // A wrong code costs no share that is here already.
-    while (codes && outcomes.some(wantsCode) && outcomes.filter((o) => o.share).length < d.t) {
-      const asking = outcomes.filter(wantsCode).map((o) => ({ index: o.index, name: o.name, refused: ofKind(o, 'email-refused') }));
-      const typed = await codes(asking, deviceHash(application.spki));
-      const again = await gather(this.#call, application, this.#now(), { indices: [...typed.keys()], evidence: evidence(typed) });
-      outcomes = outcomes.map((o) => again.find((a) => a.index === o.index) ?? o);
-    }
-    const shares = outcomes.flatMap((o) => o.share ?? []);
-    if (shares.length < d.t) throw new TooFewShares(outcomes, d.t);
-    const alpha = pinScalar(await stretched);
-    const A = identityPoint('mpin', { serviceID: service.serviceID, name, device: deviceHash(application.spki) });
-    const T = makeToken(shares, d.t, A, alpha);
-    const statements = shares.flatMap((s) => s.statement ?? []);
-    const token = { name, domainID: d.domainID, serviceID: service.serviceID, T, salt, stretching: STRETCHING, statements };
-    return { token, alpha };
   }
 
   /**
@@ -293,10 +268,7 @@ export class Client {
     const { name } = key.token;
     const application: Application = { ...this.#application(place, name, key), purpose: 'permit', epoch: epochs[0] };
     const t = place.document.t;
-    const outcomes = await gather(this.#call, application, this.#now(), { enough: t });
-    const shares = outcomes.flatMap((o) => o.share ?? []);
-    if (shares.length < t) throw new TooFewShares(outcomes, t);
-    const permit = makePermit(shares, t);
+    const permit = makePermit(enoughShares(await gather(this.#call, application, this.#now(), { enough: t }), t), t);
     await this.#vault.keepPermit(key.id, epochs[0], permit, epochs);
     return { epoch: epochs[0], permit };
   }
@@ -343,7 +315,7 @@ export class Client {
       if (!voucher) throw new Refused(`voucher: none for authority ${index}`);
       return encodeSuccession({ voucher, spki: old.spki, signature: await old.sign(successionMessage(voucher, bare)) });
     };
-    const { token, alpha } = await this.#split(this.#application(place, account.name, key), newPIN, { evidence });
+    const { token, alpha } = await splitKey(this.#work, this.#application(place, account.name, key), newPIN, { evidence });
     const next = { ...account, pending: key.id };
     await this.#vault.keepToken(key.id, token, next);
     return this.#complete(place, next, { alpha });
