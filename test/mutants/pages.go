@@ -13,5 +13,7 @@ var pagesMutants = []mutant{
 	{"lets caches keep pages", "R35", "web/web.go", "\"no-store\"", "\"public\"", "web", "TestAssetsAreKeptAndPagesAreNot"},
 	{"serves pages without any policy", "R35", "web/web.go", "\th.Set(\"Content-Security-Policy\", policy)\n\th.Set(\"X-Content-Type-Options\", \"nosniff\")\n\th.Set(\"X-Frame-Options\", \"DENY\")\n", "", "test/browser", "TestPagesInChromium"},
 	{"leaves the last key of a PIN in the page", "R32", "web/assets/app.js", ".dataset.key));document.", ".dataset.key,document.body.dataset.last=event.target.dataset.key));document.", "test/browser", "TestPagesInChromium"},
+	{"lets the key that wraps be exported", "R34", "web/assets/app.js", "\"AES-GCM\",length:256},!1,", "\"AES-GCM\",length:256},!0,", "test/browser", "TestPagesInChromium"},
+	{"lets device keys be exported", "R34", "web/assets/app.js", "namedCurve:\"P-256\"},!1,[\"sign\"]", "namedCurve:\"P-256\"},!0,[\"sign\"]", "test/browser", "TestPagesInChromium"},
 	{"shows people what the server said", "R31", "web/web.go", "if a == Developers {", "if a != Developers {", "web", "TestErrorsAreForPeopleUnlessSaid"},
 }
