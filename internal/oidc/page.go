@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -38,9 +39,12 @@ func refusalPolicy() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 }
 
+// refusal is one of OAuth, or a problem of ours.
 type refusal struct {
 	Error       string `json:"error"`
 	Description string `json:"error_description"`
+	Title       string `json:"title"`
+	Detail      string `json:"detail"`
 }
 
 // paged turns refusals into a page for who wants one: a browser.
@@ -57,8 +61,8 @@ func paged(next http.Handler) http.Handler {
 			return
 		}
 		var why refusal
-		if err := json.Unmarshal(held.body.Bytes(), &why); err != nil {
-			why = refusal{Error: http.StatusText(held.status)}
+		if err := json.Unmarshal(held.body.Bytes(), &why); err != nil || why.Error == "" {
+			why.Error, why.Description = cmp.Or(why.Title, http.StatusText(held.status)), why.Detail
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", policy)
