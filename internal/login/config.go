@@ -49,6 +49,9 @@ type Config struct {
 	Refresh time.Duration
 	// Sessions bounds the logins between their two passes; 100,000.
 	Sessions int
+	// Requests bounds what applications ask for and nobody has answered; 100,000. From
+	// half of it on, an address may ask for 300 in a minute.
+	Requests int
 	// OpenID says whether the server is an OpenID provider too, for Clients and those
 	// that its operator adds.
 	OpenID  OpenID
@@ -116,6 +119,8 @@ func (c Config) check() error {
 	switch {
 	case c.Refresh < time.Millisecond:
 		return fmt.Errorf("a document refreshed every %s", c.Refresh)
+	case c.Requests < 0:
+		return fmt.Errorf("at most %d requests", c.Requests)
 	case c.Sessions < 1:
 		return fmt.Errorf("at most %d sessions", c.Sessions)
 	case c.AuditLife < strangersLife:

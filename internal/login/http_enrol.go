@@ -17,6 +17,7 @@ const (
 	relaysAMinute   = 240
 	vouchersAMinute = 60
 	mailsAMinute    = 10
+	requestsAMinute = 300 // once many wait
 )
 
 // desk is the enrolment of people, as everybody sees it (spec/enrolment.md).
@@ -26,11 +27,14 @@ type desk struct {
 	relays  *crowd
 	opens   *crowd
 	mails   *crowd
+	// requests are those of applications, of which the provider has others counted.
+	requests *crowd
 }
 
 func newDesk(i *inviter, r *relay, proxies []netip.Prefix) *desk {
 	return &desk{inviter: i, relay: r, relays: &crowd{limit: relaysAMinute, proxies: proxies},
-		opens: &crowd{limit: vouchersAMinute, proxies: proxies}, mails: &crowd{limit: mailsAMinute, proxies: proxies}}
+		opens: &crowd{limit: vouchersAMinute, proxies: proxies}, mails: &crowd{limit: mailsAMinute, proxies: proxies},
+		requests: &crowd{limit: requestsAMinute, proxies: proxies}}
 }
 
 type relayRequest struct {

@@ -47,6 +47,8 @@ type Provider struct {
 	keys    *Keyring
 	auth    Authenticator
 	clients map[string]Client
+	most    int64 // requests that wait
+	admit   func(*http.Request) error
 	clock   func() time.Time
 	log     *slog.Logger
 	handler http.Handler
@@ -61,7 +63,7 @@ func New(ctx context.Context, cfg Config) (*Provider, error) {
 	}
 	cfg = cfg.withDefaults()
 	p := &Provider{issuer: cfg.Issuer, state: &state{cfg.DB}, keys: cfg.Keys, auth: cfg.Authenticator, clients: map[string]Client{},
-		clock: cfg.Clock, log: cfg.Logger}
+		most: int64(cfg.Requests), admit: cfg.Admit, clock: cfg.Clock, log: cfg.Logger}
 	for _, c := range cfg.Clients {
 		p.clients[c.ID] = c
 	}
@@ -118,8 +120,8 @@ func (p *Provider) patterns() map[string]http.Handler {
 	return map[string]http.Handler{
 		"GET " + Discovery:       once(library),
 		"GET " + keysPath:        once(library),
-		"GET " + authorizePath:   paged(once(library)),
-		"POST " + authorizePath:  paged(once(library)),
+		"GET " + authorizePath:   paged(p.unhurried(once(library))),
+		"POST " + authorizePath:  paged(p.unhurried(once(library))),
 		"GET " + logoutPath:      paged(once(library)),
 		"POST " + logoutPath:     paged(once(library)),
 		"POST " + tokenPath:      challenging("Basic", bare(once(library))),
@@ -130,7 +132,7 @@ func (p *Provider) patterns() map[string]http.Handler {
 		"POST " + signinPath:     own.Handler(http.HandlerFunc(p.signIn)),
 		"POST " + signoutPath:    own.Handler(http.HandlerFunc(p.signOut)),
 		"GET " + forwardPath:     http.HandlerFunc(p.forward),
-		"GET " + forwardStart:    http.HandlerFunc(p.startForward),
+		"GET " + forwardStart:    paged(p.unhurried(http.HandlerFunc(p.startForward))),
 	}
 }
 
@@ -172,6 +174,19 @@ func (c challenger) WriteHeader(status int) {
 		c.Header().Set("WWW-Authenticate", c.scheme+` realm="milagro"`)
 	}
 	c.ResponseWriter.WriteHeader(status)
+}
+
+// unhurried keeps who asks too often from the places that are left.
+func (p *Provider) unhurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.admit != nil && p.waiting.Load() >= p.most/2 && p.admit(r) != nil {
+			w.Header().Set("Retry-After", "60")
+			refused := oidc.ErrServerError().WithDescription("too many people are signing in from this network: try again in a minute")
+			op.WriteError(w, r, op.NewStatusError(refused, http.StatusTooManyRequests), nil)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // guarded bounds what comes in and says of every answer that it is neither framed,

@@ -83,7 +83,7 @@ func newTown(t *testing.T, k kind) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = logintest.New(t, logintest.Config{Domain: s.domain, Published: s.domain.Published, Host: host, Login: login.Config{Pages: pages, Logger: logger,
+	s.Server = logintest.New(t, logintest.Config{Domain: s.domain, Published: s.domain.Published, Host: host, Login: login.Config{Pages: pages, Logger: logger, Refresh: time.Second,
 		Mail: s.mail.Config(), ByMail: []identity.Pattern{everybody}, OpenID: login.WithOpenID, Clients: []oidc.Client{s.application.client(t)}}})
 	s.application.provider(t, s.URL())
 	roots = []authority.RegistrationRoot{{Name: "login", Key: s.Card.Ed25519, Allow: []identity.Pattern{everybody}, Code: code}}

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { plain, Profile } from '../kit.js';
+import { shown } from '../looks.js';
 import { REFUSED, RIGHT } from './enrol.js';
 
 const MARKUP = '<img src=x onerror=alert(1)>';
@@ -47,6 +48,19 @@ export const hostile = {
       await p.go(`/signin${query}`);
       await p.sees('This browser is not set up yet');
     }
+    await p.close();
+  },
+
+  async 'what an application may not ask for is refused on a page'() {
+    const p = await Profile.open(plain);
+    p.expects('status of 400', 'status of 404', 'favicon');
+    for (const query of ['', '?client_id=wiki&redirect_uri=https://thief.example/', `?client_id=${encodeURIComponent(MARKUP)}`]) {
+      await p.go(`/oauth/authorize${query}`);
+      await p.sees('Sign-in not possible');
+      assert.equal(await p.page.locator('img').count(), 0, 'markup was taken in');
+    }
+    await shown(p, 'application-refused');
+    await p.go('/signin');
     await p.close();
   },
 
