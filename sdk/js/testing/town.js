@@ -46,7 +46,7 @@ export function newTown() {
   const document = m.decodeDocument(published.document);
   const [service] = document.services;
   const view = m.serviceView(document, service.serviceID);
-  const [invitations, rows, sessions] = [new Map(), new Map(), new Map()];
+  const [invitations, holders, rows, sessions] = [new Map(), new Map(), new Map(), new Map()];
   const enrolled = new Set();
   const rowOf = (name, device) => `${name} ${m.base64(device)}`;
 
@@ -78,6 +78,8 @@ export function newTown() {
     const [invited, spki] = [invitations.get(token), m.readBase64(text)];
     allow(invited && m.verifyDeviceSignature(spki, m.H(m.enrolMessage(token, service.serviceID, spki)), m.readBase64(signature)), 'invitation-refused');
     const device = m.deviceHash(spki);
+    if (!holders.has(token)) holders.set(token, m.base64(device)); // the first that asks
+    allow(holders.get(token) === m.base64(device), 'invitation-refused');
     const registration = (i) => m.lp('milagro/v1 registration', document.domainID, service.serviceID, m.u32(i), m.text(invited), device, m.u64(NOW), m.u64(NOW + 3600), randomBytes(32));
     return { vouchers: ALL.map((i) => m.base64(m.signEnvelope(registration(i), d.server.secret))) };
   }
