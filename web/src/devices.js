@@ -27,12 +27,15 @@ function line(d, remove) {
 
 // Lets the person choose until the statement of the sign-in is no longer good, which is a Problem.
 async function choices(client, { statement, name }) {
+  let removed = '';
   for (;;) {
     const all = (await client.devices(statement)).filter((d) => d.state !== 'revoked');
     const d = await new Promise((resolve) => {
       $('devices').replaceChildren(...all.map((one) => line(one, () => resolve(one))));
       show('list');
+      if (removed) news(t('devices.removed.title'), t('devices.removed', { name: removed }));
     });
+    removed = '';
     clearNotice();
     const sure = await ask(t('devices.sure.title'), t(d.current ? 'devices.sure.this' : 'devices.sure', { name: nameOf(d) }), t('devices.yes'), t('devices.no'));
     if (!sure) continue;
@@ -41,7 +44,7 @@ async function choices(client, { statement, name }) {
       await client.forget(name);
       return;
     }
-    news(t('devices.removed.title'), t('devices.removed', { name: nameOf(d) }));
+    removed = nameOf(d);
   }
 }
 

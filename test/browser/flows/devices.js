@@ -35,6 +35,7 @@ export const devices = {
     await first.sees('Remove this device?');
     await first.press('Remove');
     await first.warned('signs you in no more');
+    await row(first).nth(1).waitFor({ state: 'detached' });
     assert.equal(await row(first).count(), 1);
     second.expects(REFUSED);
     await second.signIn(OTHER);
