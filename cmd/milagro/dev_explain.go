@@ -42,7 +42,7 @@ func (d *dev) explainSignIn() {
 	person := d.town.person("you")
 	fmt.Fprintf(d.out, "\nsign in with a browser as %v:\n", person)
 	rows := [][]string{{"  application", d.applicationURL()}, {"  mails", d.mailsURL()}, {"  issuer", d.login.origin},
-		{"  client", devClient}, {"  secret", d.secretFile()}}
+		{"  client ID", devClient}, {"  secret", d.secretFile()}}
 	if d.invitation != "" {
 		rows = slices.Insert(rows, 0, []string{"  invitation", d.invitation})
 	}

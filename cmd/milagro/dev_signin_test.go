@@ -63,7 +63,7 @@ func TestDevApplicationTakesWhatItBegan(t *testing.T) {
 	application, issuer := r.word(t, "  application"), r.word(t, "  issuer")
 	c := visitor(t)
 	q := begin(t, c, application)
-	for name, want := range map[string]string{"client_id": r.word(t, "  client"), "redirect_uri": application + "callback", "response_type": "code",
+	for name, want := range map[string]string{"client_id": r.word(t, "  client ID"), "redirect_uri": application + "callback", "response_type": "code",
 		"code_challenge_method": "S256", "scope": "openid profile email offline_access"} {
 		if q.Get(name) != want {
 			t.Errorf("%s is %q, want %q", name, q.Get(name), want)
