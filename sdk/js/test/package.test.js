@@ -45,7 +45,7 @@ test('the packed package holds its build and no more, installs offline and runs'
   assert.equal(JSON.parse(said.stdout).domain, c.domain);
 });
 
-test('its types are those of a strict program', { timeout: 60_000 }, async () => {
+test('its types are those of a strict program, and of the page\'s example', { timeout: 60_000 }, async () => {
   const app = mkdtempSync(join(tmpdir(), 'milagro-types-'));
   after(() => rmSync(app, { recursive: true }));
   cpSync(join(ROOT, 'dist'), join(app, 'node_modules/@milagro/client/dist'), { recursive: true });
@@ -60,6 +60,8 @@ test('its types are those of a strict program', { timeout: 60_000 }, async () =>
     // @ts-expect-error: a PIN is bytes
     export const wrong = client.signIn({ pin: '1234' });
   `);
-  const args = ['--ignoreConfig', '--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,dom', '--types', '', join(app, 'main.ts')];
+  const [, example] = readFileSync(join(ROOT, 'README.md'), 'utf8').match(/```ts\n(.*?)```/s);
+  writeFileSync(join(app, 'example.ts'), example);
+  const args = ['--ignoreConfig', '--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,dom', '--types', '', join(app, 'main.ts'), join(app, 'example.ts')];
   await run(join(ROOT, 'node_modules/.bin/tsc'), args).catch((e) => assert.fail(e.stdout));
 });
