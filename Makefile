@@ -74,9 +74,10 @@ purego:
 cross:
 	GOOS=linux GOARCH=arm $(PURE_GO) build ./...
 
-# The second implementation, against the vectors.
+# The second implementation, against the vectors; and the pages' scripts are what their
+# sources make.
 sdk:
-	cd sdk/js && npm ci --silent && npm test
+	cd sdk/js && npm ci --silent && npm test && npm run bundle -- --check
 
 # Every row of the bench can be measured.
 rows:
@@ -97,6 +98,7 @@ fuzz:
 	done
 
 mutants:
+	cd sdk/js && npm ci --silent
 	go run ./test/mutants
 
 bench: bench-tools
@@ -121,4 +123,4 @@ vectors:
 	go run ./spec/generate
 
 clean:
-	rm -rf bin sdk/js/node_modules
+	rm -rf bin sdk/js/dist sdk/js/node_modules

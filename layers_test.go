@@ -24,7 +24,7 @@ var rows = map[string]int{
 
 	"internal/agent": 6, "internal/authority": 6, "internal/login": 6, "internal/proxy": 6,
 
-	"wallet": 5, "internal/ceremony": 5, "internal/bridge": 5, "internal/oidc": 5,
+	"wallet": 5, "internal/ceremony": 5, "internal/bridge": 5, "internal/oidc": 5, "internal/mail/mailcatch": 5,
 
 	"dta": 4, "idtls": 4, "internal/mail": 4,
 

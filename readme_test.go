@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -55,5 +56,35 @@ func TestModuleIsUsableAsTheREADMESays(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.HasSuffix(string(out), "spiffe://example.org/web true\n") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestPicturesAreShown finds every picture of doc/img on a page, and no other there.
+func TestPicturesAreShown(t *testing.T) {
+	pictures, err := filepath.Glob("doc/img/*")
+	if err != nil || len(pictures) == 0 {
+		t.Fatalf("%d pictures: %v", len(pictures), err)
+	}
+	pages, err := filepath.Glob("doc/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, page := range append(pages, "README.md") {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(b)
+	}
+	for _, picture := range pictures {
+		if !strings.Contains(text.String(), "img/"+filepath.Base(picture)) {
+			t.Errorf("%s is on no page", picture)
+		}
+	}
+	for _, shown := range regexp.MustCompile(`img/([\w-]+\.(?:png|svg))`).FindAllStringSubmatch(text.String(), -1) {
+		if !slices.Contains(pictures, filepath.Join("doc/img", shown[1])) {
+			t.Errorf("there is no picture %s", shown[1])
+		}
 	}
 }

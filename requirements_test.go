@@ -17,7 +17,7 @@ const requirements = 57
 var (
 	requirementRow = regexp.MustCompile(`(?m)^\| R(\d+) \|(.*)\|$`)
 	goTest         = regexp.MustCompile("`([a-z0-9/]+)\\.((?:Test|Fuzz|Example)\\w+)`")
-	nodeTest       = regexp.MustCompile("`(sdk/js/[\\w./-]+): ([^`]+)`")
+	nodeTest       = regexp.MustCompile("`((?:sdk/js|test/browser)/[\\w./-]+): ([^`]+)`")
 )
 
 // TestRequirementsNameExistingTests holds doc/requirements.md against the

@@ -15,7 +15,8 @@ import (
 )
 
 // subjects are the rows, in the order of bench/README.md.
-var subjects = slices.Concat(cryptoSubjects, mpinSubjects, loginSubjects, issuanceSubjects, channelSubjects, proxySubjects)
+var subjects = slices.Concat(cryptoSubjects, mpinSubjects, loginSubjects, issuanceSubjects, channelSubjects, proxySubjects,
+	openidSubjects, signinSubjects(pairs))
 
 const (
 	bareMul     = "g1-mul"

@@ -23,6 +23,7 @@ type crowd struct {
 	domain  *authoritytest.Domain
 	server  *logintest.Server
 	people  []*visitor
+	openID  login.OpenID
 	process *process // serves them, from serve on
 }
 
@@ -53,11 +54,13 @@ func newCrowd(n int) (*crowd, error) {
 func spread(i, n int) string { return fmt.Sprintf("%08x", uint64(i)<<32/uint64(n)) }
 
 // all has everybody do something at once.
-func (c *crowd) all(do func(*visitor) error) error {
-	errs := make([]error, len(c.people))
+func (c *crowd) all(do func(*visitor) error) error { return everybody(c.people, do) }
+
+func everybody[P any](people []P, do func(P) error) error {
+	errs := make([]error, len(people))
 	var group sync.WaitGroup
-	for i, v := range c.people {
-		group.Go(func() { errs[i] = do(v) })
+	for i, p := range people {
+		group.Go(func() { errs[i] = do(p) })
 	}
 	group.Wait()
 	return errors.Join(errs...)
@@ -94,7 +97,7 @@ func (c *crowd) serve(batching login.Batching) error {
 		return err
 	}
 	var err error
-	if c.process, err = startLogin(c.server.Dir, c.server.KeyFile, c.address(), batching); err != nil {
+	if c.process, err = startLogin(c.server.Dir, c.server.KeyFile, c.address(), serving{batching, c.openID}); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -28,6 +28,12 @@ const loginServe = "serve-login"
 // processor time.
 const profileEnv = "MILAGRO_BENCH_PROFILE"
 
+// serving says how such a server serves.
+type serving struct {
+	batching login.Batching
+	openID   login.OpenID
+}
+
 // usage is what a process has used.
 type usage struct {
 	Processor int64 `json:"processor"` // nanoseconds, user and kernel
@@ -43,12 +49,12 @@ type process struct {
 
 // startLogin runs this very program as the login server in dir; it is stopped by
 // stop, or by the end of this process.
-func startLogin(dir, keyFile, address string, batching login.Batching) (*process, error) {
+func startLogin(dir, keyFile, address string, how serving) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: exec.Command(self, loginServe, dir, keyFile, address, fmt.Sprint(batching))}
+	p := &process{cmd: exec.Command(self, loginServe, dir, keyFile, address, fmt.Sprint(how.batching), fmt.Sprint(how.openID))}
 	p.cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", cores))
 	p.cmd.Stderr = os.Stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
@@ -87,8 +93,8 @@ func (p *process) stop() error { return errors.Join(p.stdin.Close(), p.cmd.Wait(
 // serveLogin is that process: it serves as 'milagro login serve' does, log and all,
 // until stdin closes, and answers what it is asked there.
 func serveLogin(args []string, stdin io.Reader, stdout io.Writer) error {
-	if len(args) != 4 {
-		return fmt.Errorf("%s DIR KEYFILE ADDRESS BATCHING", loginServe)
+	if len(args) != 5 {
+		return fmt.Errorf("%s DIR KEYFILE ADDRESS BATCHING OPENID", loginServe)
 	}
 	login.RelaxGC()
 	protector, err := custody.FromKeyFile(args[1])
@@ -103,6 +109,10 @@ func serveLogin(args []string, stdin io.Reader, stdout io.Writer) error {
 	cfg := login.Config{Dir: args[0], Protector: protector, Logger: telemetry.NewLogger(log, slog.LevelInfo)}
 	if args[3] == fmt.Sprint(login.Singly) {
 		cfg.Batching = login.Singly
+	}
+	if args[4] == fmt.Sprint(login.WithOpenID) {
+		cfg.OpenID = login.WithOpenID
+		slog.SetDefault(cfg.Logger) // where zitadel/oidc logs
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -163,8 +163,13 @@ func (v *visitor) request(path string, message any) ([]byte, error) {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
+	return wire(r)
+}
+
+// wire returns the bytes of a request.
+func wire(r *http.Request) ([]byte, error) {
 	var out bytes.Buffer
-	err = r.Write(&out)
+	err := r.Write(&out)
 	return out.Bytes(), err
 }
 
@@ -173,23 +178,32 @@ func (v *visitor) request(path string, message any) ([]byte, error) {
 func (v *visitor) pass(status int) error {
 	v.answers = nil
 	for _, request := range v.requests {
-		if _, err := v.conn.Write(request); err != nil {
-			return err
-		}
-		response, err := http.ReadResponse(v.from, nil)
+		_, body, err := v.exchange(request, status)
 		if err != nil {
 			return err
-		}
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			return err
-		}
-		if response.StatusCode != status {
-			return fmt.Errorf("%s: status %d: %s", v.name, response.StatusCode, body)
 		}
 		v.answers = append(v.answers, body)
 	}
 	return nil
+}
+
+// exchange sends one message and takes the answer, of this status.
+func (v *visitor) exchange(request []byte, status int) (http.Header, []byte, error) {
+	if _, err := v.conn.Write(request); err != nil {
+		return nil, nil, err
+	}
+	response, err := http.ReadResponse(v.from, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if response.StatusCode != status {
+		return nil, nil, fmt.Errorf("%s: status %d: %s", v.name, response.StatusCode, body)
+	}
+	return response.Header, body, nil
 }
 
 // served is pass where everything succeeds.

@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"regexp"
 	"slices"
@@ -40,6 +41,7 @@ func start(args []string) error {
 			return serveForward(args[1:])
 		}
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // where zitadel/oidc logs
 	return run(args, os.Stdout)
 }
 

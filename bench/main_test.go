@@ -14,6 +14,7 @@ var contract = []string{"mpin-verify", "mpin-verify-batch64", "mpin-client", "lo
 	"login-sessions-memory", "refusal-timing", "share-issue", "share-issue-sealed", "share-issue-http", "ibs-verify", "ibs-verify-batch64", "channel-cold", "channel-warm", "combine-3",
 	"channel-cold-storm", "channel-warm-bytes", "channel-throughput", "channel-requests", "channel-idle-memory", "channel-flood", "channel-flood-memory",
 	"proxy-throughput", "proxy-throughput-haproxy", "proxy-latency", "proxy-latency-haproxy", "proxy-connect", "proxy-connect-haproxy", "proxy-idle-memory",
+	"openid-server", "openid-sessions-memory", "signin-browser", "signin-browser-application", "signin-browser-mpin", "signin-page-weight",
 	"enrol-t2", "enrol-t16", "request-names-100", "request-names-1000", "request-names-10000", "request-names-100000"}
 
 func TestEveryPromisedRowIsMeasured(t *testing.T) {

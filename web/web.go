@@ -131,12 +131,12 @@ func (s *site) asset(name string) (string, error) {
 // link leads from one page to another.
 type link struct{ Path, Text string }
 
-// links leads from each page to those that follow; enrolment is one way.
+// links leads from each page to the others.
 func links(page string) []link {
 	all := []link{{"/signin", "signin.link.signin"}, {"/pin", "signin.link.pin"}, {"/devices", "signin.link.devices"}}
 	var others []link
 	for _, l := range all {
-		if l.Path != "/"+page && page != "enrol" {
+		if l.Path != "/"+page {
 			others = append(others, l)
 		}
 	}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,14 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"milagro.dev/dta"
-	"milagro.dev/identity"
-	"milagro.dev/internal/login"
+	"milagro.dev/internal/authority"
 	"milagro.dev/internal/webserver"
 	"milagro.dev/wallet"
 )
@@ -33,23 +31,37 @@ type devState struct {
 	API         string   `json:"api"`
 	Page        string   `json:"page"`
 	Login       string   `json:"login"`
-	Channel     string   `json:"login_channel"` // of the login server over identity TLS
+	Origin      string   `json:"login_origin,omitempty"` // where a proxy serves it; empty for its own
+	Channel     string   `json:"login_channel"`          // of the login server over identity TLS
+	App         string   `json:"app"`
+	Mails       string   `json:"mails"` // of the page that shows them
+	SMTP        string   `json:"smtp"`
 }
 
 func devCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "dev", Short: "run a whole trust domain on this machine", Args: exactly(),
-		Example: "  milagro dev\n  milagro dev --authorities 5 --threshold 3 --dir ./domain",
+		Example: "  milagro dev\n  milagro dev --authorities 5 --threshold 3 --dir ./domain\n  milagro dev --login-listen 127.0.0.1:7500 --login-origin http://127.0.0.1:8080",
 		Long: `Start authorities in processes of their own, hold a ceremony, let two services talk over
 identity TLS (spiffe://dev.example/web calls spiffe://dev.example/api every second), and
-run a login server at which acct:you@dev.example can register with a PIN. A line that begins with 'ready' says that everything answers; the lines before
-it say what runs where, and what to try. Ctrl-C stops everything.`,
+run a login server, an application to which people sign in by OpenID Connect, and a mail
+server that shows every mail on a page. Open the invitation that is printed, choose a PIN
+as acct:you@dev.example, and sign in to the application. A line that begins with 'ready'
+says that everything answers; the lines before it say what runs where, and what to try.
+Ctrl-C stops everything. All is on loopback, and nothing is set up besides.`,
 	}
 	n := cmd.Flags().Int("authorities", 3, "how many authorities")
 	threshold := cmd.Flags().Int("threshold", 0, "how many of them make a key (default all)")
+	mailed := cmd.Flags().Bool("mailed-codes", false, "each authority mails a code of its own to who enrols as a person (doc/invitations.md)")
+	wanted := devState{}
+	cmd.Flags().StringVar(&wanted.Login, "login-listen", "", "address of the login server, for a proxy that you run (default a free one)")
+	cmd.Flags().StringVar(&wanted.Origin, "login-origin", "", "origin at which that proxy, which runs already, serves the login server (default http://localhost and its port)")
 	dir := cmd.Flags().String("dir", "", "keep everything in this directory, and go on with what is there (default temporary)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		d := &dev{began: time.Now(), out: cmd.OutOrStdout(), dir: *dir}
+		d := &dev{began: time.Now(), out: cmd.OutOrStdout(), dir: *dir, code: authority.NoCode}
+		if *mailed {
+			d.code = authority.MailedCode
+		}
 		if d.dir == "" {
 			temporary, err := os.MkdirTemp("", "milagro-dev-")
 			if err != nil {
@@ -58,13 +70,13 @@ it say what runs where, and what to try. Ctrl-C stops everything.`,
 			defer os.RemoveAll(temporary)
 			d.dir = temporary
 		}
-		if err := d.load(cmd, *n, *threshold); err != nil {
+		if err := d.load(cmd, *n, *threshold, wanted); err != nil {
 			return err
 		}
 		err := d.run(cmd.Context())
 		return stopped(cmd, errors.Join(err, d.stop()))
 	}
-	cmd.AddCommand(devServiceCommand())
+	cmd.AddCommand(devServiceCommand(), devAppCommand(), devMailCommand())
 	return cmd
 }
 
@@ -76,11 +88,15 @@ type dev struct {
 	state    devState
 	town     *town
 	login    *gatehouse
-	services []*child // api, then web
+	code     authority.CodeBy // by which authorities make sure of people
+	services []*child         // in the order of their start
+	web      *child           // of services
+
+	invitation string // link; empty when it is not good any more
 }
 
-// load reads the directory's state or makes it.
-func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
+// load reads the directory's state or makes it, with what wanted has.
+func (d *dev) load(cmd *cobra.Command, n, threshold int, wanted devState) (err error) {
 	if d.dir, err = filepath.Abs(d.dir); err != nil {
 		return err
 	}
@@ -88,7 +104,7 @@ func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		if err = d.create(n, threshold); err != nil {
+		if err = d.create(n, threshold, wanted); err != nil {
 			return err
 		}
 	case err != nil:
@@ -103,28 +119,35 @@ func (d *dev) load(cmd *cobra.Command, n, threshold int) (err error) {
 			return withHint(fmt.Errorf("%s holds a domain of %d authorities, %d of which make a key", d.dir, len(d.state.Authorities), d.state.Threshold),
 				"choose another --dir for another domain")
 		}
+		if wanted.Login != "" && wanted.Login != d.state.Login || wanted.Origin != "" && wanted.Origin != d.state.Origin {
+			return withHint(fmt.Errorf("%s holds a login server elsewhere: its origin is in its keys", d.dir), "choose another --dir for another origin")
+		}
 	}
-	if d.state.Login == "" {
-		return withHint(fmt.Errorf("%s: it was made before there was a login server", path), "choose another --dir")
+	if d.state.App == "" {
+		return withHint(fmt.Errorf("%s: it was made before there was an application to sign in to", path), "choose another --dir, or remove this one: what it is for cannot be added to its domain")
 	}
 	d.town = newTown(d.dir, devDomain, d.state.Threshold, 86_400, d.state.Authorities)
+	d.town.flags = []string{devFlag}
 	d.login = d.town.newGatehouse(d.state.Login)
+	// Browsers have passkeys on http://localhost, not on an address; the application
+	// has another host, as in life: hosts share cookies, whatever their ports.
+	d.login.origin = cmp.Or(d.state.Origin, "http://localhost:"+port(d.state.Login))
 	return nil
 }
 
-func (d *dev) create(n, threshold int) error {
+func (d *dev) create(n, threshold int, wanted devState) error {
 	if threshold == 0 {
 		threshold = n
 	}
 	if n < 2 || n > dta.MaxAuthorities || threshold < 2 || threshold > n {
 		return fmt.Errorf("%d of %d authorities: there are 2 to %d, and 2 to all of them make a key", threshold, n, dta.MaxAuthorities)
 	}
-	addresses, err := webserver.FreeAddresses(n + 5)
+	addresses, err := webserver.FreeAddresses(n + 8)
 	if err != nil {
 		return err
 	}
 	d.state = devState{Threshold: threshold, Authorities: addresses[:n], Web: addresses[n], API: addresses[n+1], Page: addresses[n+2],
-		Login: addresses[n+3], Channel: addresses[n+4]}
+		Login: cmp.Or(wanted.Login, addresses[n+3]), Origin: wanted.Origin, Channel: addresses[n+4], App: addresses[n+5], Mails: addresses[n+6], SMTP: addresses[n+7]}
 	b, err := json.MarshalIndent(d.state, "", "  ")
 	if err != nil {
 		return err
@@ -137,10 +160,19 @@ func (d *dev) create(n, threshold int) error {
 
 // run starts everything, says so, and waits for the end.
 func (d *dev) run(ctx context.Context) error {
+	if err := d.openMail(ctx); err != nil {
+		return err
+	}
+	if err := d.settle(ctx); err != nil {
+		return err
+	}
 	if err := d.town.start(ctx); err != nil {
 		return err
 	}
 	if err := d.openLogin(ctx); err != nil {
+		return err
+	}
+	if err := d.openApplication(ctx); err != nil {
 		return err
 	}
 	you, err := d.enrolAll(ctx)
@@ -148,7 +180,7 @@ func (d *dev) run(ctx context.Context) error {
 		return err
 	}
 	called := func(ctx context.Context) error { return answers(ctx, "http://"+d.state.Page) }
-	if err := await(ctx, d.services[1], called); err != nil {
+	if err := await(ctx, d.web, called); err != nil {
 		return err
 	}
 	published, err := d.town.published.MarshalJSON()
@@ -172,10 +204,10 @@ func (d *dev) enrolAll(ctx context.Context) (*wallet.Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.service(ctx, "api", "--listen", d.state.API); err != nil {
+	if _, err := d.service(ctx, "api", "--listen", d.state.API); err != nil {
 		return nil, err
 	}
-	err = d.service(ctx, "web", "--listen", d.state.Web, "--page", d.state.Page,
+	d.web, err = d.service(ctx, "web", "--listen", d.state.Web, "--page", d.state.Page,
 		"--call", "https://"+d.state.API+"/", "--to", d.town.name("api").String())
 	if err != nil {
 		return nil, err
@@ -187,18 +219,18 @@ func (d *dev) enrolAll(ctx context.Context) (*wallet.Wallet, error) {
 	return you, enrolOnce(ctx, you, enrolment{name: d.town.name("you"), url: d.town.members[0].url(), fingerprint: d.town.fingerprint(), codes: codes})
 }
 
-func (d *dev) service(ctx context.Context, path string, args ...string) error {
+func (d *dev) service(ctx context.Context, path string, args ...string) (*child, error) {
 	codes, err := d.codes(ctx, path, d.walletDir(path))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	args = append([]string{"dev", "service", "--name", d.town.name(path).String(), "--dir", d.walletDir(path),
 		"--authority", d.town.members[0].url(), "--fingerprint", d.town.fingerprint().String(), "--codes", codes}, args...)
-	c, err := startServer(path, filepath.Join(d.dir, "logs", path+".log"), args...)
+	c, err := startServer(path, d.logFile(path), args...)
 	if err == nil {
 		d.services = append(d.services, c)
 	}
-	return err
+	return c, err
 }
 
 // codes writes the one-time codes for a name into a file that who enrols
@@ -218,22 +250,6 @@ func (d *dev) codes(ctx context.Context, path, walletDir string) (string, error)
 		return "", err
 	}
 	return file, replaceCodes(file, codes)
-}
-
-// replaceCodes writes a file with codes in place of the one there, if there is one.
-func replaceCodes(file string, codes map[uint32]dta.Code) error {
-	var b bytes.Buffer
-	for _, code := range codes {
-		fmt.Fprintln(&b, code.Canonical())
-	}
-	fresh := file + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := writeNew(fresh, 0o600, b.Bytes()); err != nil {
-		return err
-	}
-	return os.Rename(fresh, file)
 }
 
 // watch ends when a child does.
@@ -277,7 +293,7 @@ func (d *dev) children() []*child {
 // stop ends every child, the services first.
 func (d *dev) stop() error {
 	var errs []error
-	for _, c := range d.services {
+	for _, c := range slices.Backward(d.services) {
 		errs = append(errs, c.stop())
 	}
 	http.DefaultClient.CloseIdleConnections()
@@ -286,54 +302,3 @@ func (d *dev) stop() error {
 
 func (d *dev) walletDir(path string) string { return filepath.Join(d.dir, "wallets", path) }
 func (d *dev) domainFile() string           { return filepath.Join(d.dir, "domain.json") }
-
-// explain says what runs where and what to try.
-func (d *dev) explain() {
-	rows := [][]string{{"WHAT", "WHERE", "KEEPS ITS STATE IN"}}
-	for i, m := range d.town.members {
-		rows = append(rows, []string{fmt.Sprintf("authority %d", i+1), m.url(), m.dir})
-	}
-	rows = append(rows,
-		[]string{d.town.name("api").String(), "https://" + d.state.API + "/ (identity TLS)", d.walletDir("api")},
-		[]string{d.town.name("web").String(), "https://" + d.state.Web + "/ (identity TLS)", d.walletDir("web")},
-		[]string{"its last call to api", "http://" + d.state.Page + "/", "-"},
-		[]string{"login server", d.login.origin(), d.login.dir},
-		[]string{d.town.name(townService).String(), "https://" + d.state.Channel + " (identity TLS)", login.WalletDir(d.login.dir)})
-	fmt.Fprintf(d.out, "trust domain %s, %d of %d authorities make a key\n%v\n\n", devDomain, d.state.Threshold, len(d.town.members), d.town.fingerprint())
-	table(d.out, rows...)
-	fmt.Fprintf(d.out, "\ntry:\n")
-	for _, command := range d.commands() {
-		fmt.Fprintf(d.out, "  %s\n", command)
-	}
-	fmt.Fprintln(d.out)
-}
-
-// commands returns commands that work when pasted into a shell; that to register asks
-// for a PIN and works once, like its codes.
-func (d *dev) commands() []string {
-	self, err := os.Executable()
-	if err != nil {
-		self = "milagro"
-	}
-	you, person := d.town.name("you").String(), d.town.person("you").String()
-	lines := [][]string{
-		{"domain", "status", devDomain, "--dir", d.walletDir("you")},
-		{"curl", "--as", you, "--to", d.town.name("api").String(), "https://" + d.state.API + "/", "--dir", d.walletDir("you")},
-		{"renew", you, "--dir", d.walletDir("you")},
-		{"dta", "register", d.town.name("laptop").String(), "--purpose", string(identity.Channel), "--dir", d.town.members[0].dir},
-		{"ceremony", "verify", d.domainFile(), "--fingerprint", d.town.fingerprint().String()},
-		{"mpin", "register", person, "--codes", d.personFile(), "--dir", d.walletDir("you")},
-		{"mpin", "login", person, "--dir", d.walletDir("you")},
-		{"mpin", "whoami", "--dir", d.walletDir("you")},
-		{"login", "list", "--dir", d.login.dir},
-	}
-	var commands []string
-	for _, words := range lines {
-		text := quote(self)
-		for _, word := range words {
-			text += " " + quote(word)
-		}
-		commands = append(commands, strings.TrimSpace(text))
-	}
-	return commands
-}

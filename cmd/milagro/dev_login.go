@@ -1,24 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"path/filepath"
 
-	"milagro.dev/internal/login"
+	"milagro.dev/dta"
 	"milagro.dev/wallet"
 )
-
-// openLogin starts the login server, in plain HTTP and over identity TLS.
-func (d *dev) openLogin(ctx context.Context) (err error) {
-	d.login.channel = d.state.Channel
-	if d.login.codes, err = d.codes(ctx, townService, login.WalletDir(d.login.dir)); err != nil {
-		return err
-	}
-	if err := d.login.start(ctx); err != nil {
-		return err
-	}
-	return d.invite(ctx)
-}
 
 // invite writes the codes with which you register, unless you have.
 func (d *dev) invite(ctx context.Context) error {
@@ -37,3 +27,12 @@ func (d *dev) invite(ctx context.Context) error {
 }
 
 func (d *dev) personFile() string { return filepath.Join(d.dir, "you-mpin.codes") }
+
+// replaceCodes writes a file with codes in place of the one there, if there is one.
+func replaceCodes(file string, codes map[uint32]dta.Code) error {
+	var b bytes.Buffer
+	for _, code := range codes {
+		fmt.Fprintln(&b, code.Canonical())
+	}
+	return writeOver(file, b.Bytes())
+}

@@ -133,11 +133,11 @@ func shortTemp(t *testing.T) string {
 func TestDevCommandsWorkWhenPasted(t *testing.T) {
 	t.Parallel()
 	r := startDev(t)
-	if n := len(r.group(t)); n != 7 {
-		t.Errorf("%d processes, want dev, three authorities, two services and a login server", n)
+	if n := len(r.group(t)); n != 9 {
+		t.Errorf("%d processes, want dev, three authorities, two services, a login server, an application and a mail server", n)
 	}
 	commands := r.commands()
-	if len(commands) != 9 {
+	if len(commands) != 10 {
 		t.Fatalf("commands %q", commands)
 	}
 	for _, command := range commands {
@@ -162,14 +162,25 @@ func TestDevCommandsWorkWhenPasted(t *testing.T) {
 // word returns the last word of the line that begins with head.
 func (r *running) word(t *testing.T, head string) string {
 	t.Helper()
+	words := r.after(t, head)
+	return words[len(words)-1]
+}
+
+// where returns the word that follows head, with which a line begins.
+func (r *running) where(t *testing.T, head string) string {
+	t.Helper()
+	return r.after(t, head)[0]
+}
+
+func (r *running) after(t *testing.T, head string) []string {
+	t.Helper()
 	for _, line := range r.lines {
-		if strings.HasPrefix(line, head) {
-			f := strings.Fields(line)
-			return f[len(f)-1]
+		if rest, is := strings.CutPrefix(line, head); is && len(strings.Fields(rest)) > 0 {
+			return strings.Fields(rest)
 		}
 	}
 	t.Fatalf("no line %q", head)
-	return ""
+	return nil
 }
 
 func exists(path string) bool {
@@ -180,13 +191,7 @@ func exists(path string) bool {
 func TestDevServicesTalk(t *testing.T) {
 	t.Parallel()
 	r := startDev(t)
-	var page string
-	for _, line := range r.lines {
-		if strings.HasPrefix(line, "its last call") {
-			page = strings.Fields(line)[5]
-		}
-	}
-	response, err := http.Get(page)
+	response, err := http.Get(r.where(t, "its last call to api"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,6 +238,11 @@ func TestDevGoesOnWithItsDirectory(t *testing.T) {
 	if !slices.Equal(first.commands(), second.commands()) {
 		t.Error("the second start says to try other commands")
 	}
+	for _, kept := range []string{"  invitation", "  application", "  issuer"} {
+		if was, is := first.word(t, kept), second.word(t, kept); was != is {
+			t.Errorf("%s %s became %s", kept, was, is)
+		}
+	}
 	for _, command := range second.commands() {
 		if !strings.Contains(command, " curl ") && !strings.Contains(command, " mpin login ") {
 			continue
@@ -244,9 +254,12 @@ func TestDevGoesOnWithItsDirectory(t *testing.T) {
 		}
 	}
 	second.interrupt(t)
-	out, err := milagro(t.Context(), "dev", "--dir", dir, "--authorities", "4").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "holds a domain of 5 authorities, 3 of which make a key") {
-		t.Errorf("%v: %s", err, out)
+	for _, other := range [][3]string{{"--authorities", "4", "holds a domain of 5 authorities, 3 of which make a key"},
+		{"--login-origin", "http://127.0.0.1:1", "holds a login server elsewhere"}, {"--login-listen", "127.0.0.1:1", "holds a login server elsewhere"}} {
+		out, err := milagro(t.Context(), "dev", "--dir", dir, other[0], other[1]).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), other[2]) {
+			t.Errorf("%v: %v: %s", other, err, out)
+		}
 	}
 }
 

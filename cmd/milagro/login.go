@@ -16,12 +16,13 @@ const loginDirVariable = "MILAGRO_LOGIN_DIR"
 func loginCommand() *cobra.Command {
 	g := group("login", "be a login server",
 		`Run the login server of one service: people log in with a PIN and a device, and it
-stores nothing from which a PIN could be guessed. All but init and card speak to the
+stores nothing from which a PIN could be guessed. All but init, card and operator speak to the
 running 'login serve' through a socket in its directory, which only its owner can open.
 doc/login-terminal.md goes through it from the beginning.`,
 		"  milagro login init --dir ./login --service login --origin https://login.example.org --authority https://dta.alpha.example --fingerprint milagro1…\n  milagro login serve --dir ./login --listen 127.0.0.1:7500",
 		loginInitCommand(), loginCardCommand(), loginServeCommand(), loginUnlockCommand(), loginRevokeCommand(),
-		loginListCommand(), loginStatusCommand(), loginInviteCommand(), loginInvitationsCommand(), loginWithdrawCommand(), loginClientCommand())
+		loginListCommand(), loginStatusCommand(), loginInviteCommand(), loginInvitationsCommand(), loginWithdrawCommand(), loginClientCommand(),
+		loginProposalsCommand(), loginApproveCommand(), loginDropCommand(), loginOperatorCommand())
 	g.PersistentFlags().String("dir", "", "the login server's directory (or "+loginDirVariable+")")
 	return g
 }

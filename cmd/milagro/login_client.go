@@ -30,6 +30,7 @@ type clientAdded struct {
 	Client      string   `json:"client_id"`
 	SecretFile  string   `json:"secret_file,omitempty"`
 	Made        bool     `json:"secret_made,omitempty"`
+	Public      bool     `json:"public,omitempty"`
 	Redirects   []string `json:"redirects"`
 	PostLogouts []string `json:"post_logouts,omitempty"`
 }
@@ -42,8 +43,9 @@ func loginClientAddCommand() *cobra.Command {
 client ID. --redirect is the URL to which people return, compared byte for byte. The
 secret is read from --secret-file; a file that does not exist is made with a new secret,
 for its owner alone. An application that cannot keep a secret, such as one on people's own
-machines, is --public: PKCE protects it.`,
+machines, is --public: PKCE protects it. Where two operators decide, it is proposed.`,
 	})
+	key := addProposerKey(cmd)
 	flags := cmd.Flags()
 	a := login.Application{}
 	flags.StringArrayVar(&a.Redirects, "redirect", nil, "URL to which people return (required; may be repeated)")
@@ -72,7 +74,13 @@ machines, is --public: PKCE protects it.`,
 		if err != nil {
 			return err
 		}
-		return show(cmd, clientAdded{Issuer: added.Issuer, Client: a.Client, SecretFile: *file, Made: made, Redirects: a.Redirects, PostLogouts: a.PostLogouts})
+		if added.Proposal != nil {
+			if made {
+				note(cmd, "made %s: a new secret", *file)
+			}
+			return proposed(cmd, operator, *added.Proposal, *key)
+		}
+		return show(cmd, clientAdded{Issuer: added.Issuer, Client: a.Client, SecretFile: *file, Made: made, Public: a.Public, Redirects: a.Redirects, PostLogouts: a.PostLogouts})
 	}
 	return cmd
 }
@@ -102,10 +110,13 @@ func (r clientAdded) Text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s may sign people in. Its settings:\n\n", r.Client)
 	rows := [][]string{{"  issuer", r.Issuer}, {"  metadata", r.Issuer + oidc.Discovery}, {"  client ID", r.Client}}
-	if r.SecretFile != "" {
-		rows = append(rows, []string{"  client secret", "the line in " + r.SecretFile})
-	} else {
+	switch {
+	case r.Public:
 		rows = append(rows, []string{"  client secret", "none: a public client"})
+	case r.SecretFile != "":
+		rows = append(rows, []string{"  client secret", "the line in " + r.SecretFile})
+	default:
+		rows = append(rows, []string{"  client secret", "the line in the file that was given when it was proposed"})
 	}
 	rows = append(rows, []string{"  redirect", strings.Join(r.Redirects, " ")})
 	if len(r.PostLogouts) > 0 {

@@ -28,8 +28,10 @@ func loginInviteCommand() *cobra.Command {
 		Long: `Print a link with which a person enrols one device: in a browser, or with 'milagro mpin
 register --invitation'. Whoever has it first enrols a device in that name, so give it
 to nobody else; authorities that mail codes of their own want those besides. It is
-shown once. A second device takes a second invitation.`,
+shown once. A second device takes a second invitation. Where two operators decide, it
+is proposed.`,
 	})
+	key := addProposerKey(cmd)
 	life := cmd.Flags().Duration("life", 7*24*time.Hour, "how long it may wait for its use, 90 days at most")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, err := identity.ParseName(args[0])
@@ -43,6 +45,9 @@ shown once. A second device takes a second invitation.`,
 		made, err := operator.Invite(cmd.Context(), name, time.Now().Add(*life))
 		if err != nil {
 			return err
+		}
+		if made.Proposal != nil {
+			return proposed(cmd, operator, *made.Proposal, *key)
 		}
 		if err := show(cmd, loginInviteResult(made)); err != nil {
 			return err

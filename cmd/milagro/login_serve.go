@@ -24,20 +24,22 @@ import (
 // loginSettings are those of 'login serve': from a TOML file, then
 // MILAGRO_LOGIN_…, then flags.
 type loginSettings struct {
-	Listen         string         `toml:"listen"`
-	ChannelListen  string         `toml:"channel_listen"`
-	Name           string         `toml:"name"`
-	Database       string         `toml:"database"`
-	PassphraseFile string         `toml:"passphrase_file"`
-	KeyFile        string         `toml:"key_file"`
-	LogLevel       slog.Level     `toml:"log_level"`
-	Batch          string         `toml:"batch"`
-	Mail           mailConfig     `toml:"mail"`
-	Proxies        []string       `toml:"proxies"`
-	Enrol          enrolConfig    `toml:"enrol"`
-	OpenID         string         `toml:"openid"`
-	Pages          string         `toml:"pages"` // as OpenID unless given
-	Clients        []clientConfig `toml:"client"`
+	Listen         string           `toml:"listen"`
+	ChannelListen  string           `toml:"channel_listen"`
+	Name           string           `toml:"name"`
+	Database       string           `toml:"database"`
+	PassphraseFile string           `toml:"passphrase_file"`
+	KeyFile        string           `toml:"key_file"`
+	LogLevel       slog.Level       `toml:"log_level"`
+	Batch          string           `toml:"batch"`
+	Mail           mailConfig       `toml:"mail"`
+	Proxies        []string         `toml:"proxies"`
+	Enrol          enrolConfig      `toml:"enrol"`
+	OpenID         string           `toml:"openid"`
+	Pages          string           `toml:"pages"` // as OpenID unless given
+	Errors         string           `toml:"errors"`
+	Clients        []clientConfig   `toml:"client"`
+	Operators      []operatorConfig `toml:"operator"`
 }
 
 // enrolConfig says who may ask for an invitation by mail.
@@ -71,7 +73,8 @@ key_file, log_level, batch = "on" or "off", [mail] host, port, from, tls = "star
 "implicit" or "none", user, password_file, [enrol] by_mail = patterns of names whose
 owners may ask for an invitation by mail, proxies = addresses whose X-Forwarded-For is
 believed besides this machine's, openid = "on" or "off", pages = "on" or "off" (default as
-openid), [[client]] name, redirect, post_logout, secret_file, public), from the environment (MILAGRO_LOGIN_LISTEN,
+openid), errors = "people" or "developers": whom the pages' errors are for, [[client]] name, redirect, post_logout, secret_file, public, [[operator]] name, key:
+those who decide critical acts, two together), from the environment (MILAGRO_LOGIN_LISTEN,
 …), then from flags; the later wins. The database's password comes from PGPASSFILE.`,
 	}
 	flags := cmd.Flags()
@@ -114,7 +117,7 @@ openid), [[client]] name, redirect, post_logout, secret_file, public), from the 
 }
 
 func loadLoginSettings(cmd *cobra.Command, path string) (loginSettings, error) {
-	s := loginSettings{Listen: "127.0.0.1:7500", Batch: "on", OpenID: "off"}
+	s := loginSettings{Listen: "127.0.0.1:7500", Batch: "on", OpenID: "off", Errors: web.People.String()}
 	if path != "" {
 		if err := config.Load(path, &s); err != nil {
 			return s, err
@@ -141,6 +144,8 @@ func loadLoginSettings(cmd *cobra.Command, path string) (loginSettings, error) {
 		return s, usagef(cmd, "openid is on or off, not %q", s.OpenID)
 	case s.Pages != "" && s.Pages != "on" && s.Pages != "off":
 		return s, usagef(cmd, "pages is on or off, not %q", s.Pages)
+	case s.Errors != web.People.String() && s.Errors != web.Developers.String():
+		return s, usagef(cmd, "errors is people or developers, not %q", s.Errors)
 	case s.OpenID == "off" && len(s.Clients) > 0:
 		return s, usagef(cmd, "there are clients, and openid is off")
 	case s.Batch != "on" && s.Batch != "off":
@@ -159,11 +164,18 @@ func (s loginSettings) config(dir string) (c login.Config, err error) {
 		c.OpenID = login.WithOpenID
 	}
 	if cmp.Or(s.Pages, s.OpenID) == "on" {
-		if c.Pages, err = web.Handler(web.Config{}); err != nil {
+		pages := web.Config{}
+		if s.Errors == web.Developers.String() {
+			pages.Errors = web.Developers
+		}
+		if c.Pages, err = web.Handler(pages); err != nil {
 			return c, err
 		}
 	}
 	if c.Clients, err = openIDClients(s.Clients); err != nil {
+		return c, err
+	}
+	if c.Operators, err = loginOperators(s.Operators); err != nil {
 		return c, err
 	}
 	if s.Name != "" {

@@ -21,9 +21,10 @@ func loginUnlockCommand() *cobra.Command {
 		Example: "  milagro login unlock acct:alice@example.org --dir ./login",
 		Long: `Give a person's locked devices, or one of them, five tries again. Make sure that it is
 the person who asks: whoever has stolen the device would ask too. A device with fifty
-wrong PINs in all is not unlocked: it is registered anew, with new codes.`,
+wrong PINs in all is not unlocked: it is registered anew, with new codes. Where two
+operators decide, it is proposed.`,
 	})
-	device := addDevice(cmd)
+	device, key := addDevice(cmd), addProposerKey(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, err := identity.ParseName(args[0])
 		if err != nil {
@@ -40,6 +41,9 @@ wrong PINs in all is not unlocked: it is registered anew, with new codes.`,
 		done, err := operator.Unlock(cmd.Context(), name, only)
 		if err != nil {
 			return err
+		}
+		if done.Proposal != nil {
+			return proposed(cmd, operator, *done.Proposal, *key)
 		}
 		return show(cmd, unlockResult{Name: name, Unlocked: done.Devices, Exhausted: done.Exhausted})
 	}

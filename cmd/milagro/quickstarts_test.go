@@ -22,6 +22,11 @@ func TestQuickstarts(t *testing.T) {
 		"quickstart-redis.md": {"OK\nshoes\n", "is denied", `"ready":true`, "milagro_proxy_key_end_seconds", "milagro_proxy_revocation_bound_seconds"},
 		"quickstart-mtls.md": {"orders for CN=shop", "orders for spiffe://dev.example/shop", "good: 1 would be served",
 			"URI:spiffe://dev.example/shop"},
+		"quickstart-signin.md": {"portal may sign people in", "Hello alice@dev.example, your account is ", "alice@dev.example is still signed in",
+			"Nobody is signed in.</p>", "signed out since"},
+		"quickstart-passwords.md": {"account 1, linked: true, password: false", "no account is linked to this sign-in", "account 2, linked: false",
+			"this sign-in is linked to another account", "wrong address or password"},
+		"quickstart-nginx.md": {"\nThe report is for acct:you@dev.example.\n", "/oauth/forward/start?to=/internal/report\n", "revoked 1 devices"},
 	} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()

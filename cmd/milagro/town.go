@@ -23,7 +23,8 @@ type town struct {
 	dir       string
 	domain    string
 	threshold int
-	epoch     uint32 // of purpose channel, in seconds
+	epoch     uint32   // of purpose channel, in seconds
+	flags     []string // what the domain states of itself
 	members   []*member
 	published *dta.Published
 }
@@ -34,6 +35,7 @@ type member struct {
 	dir     string
 	log     string
 	address string
+	config  string // file with settings; empty for none
 	process *child
 }
 
@@ -60,7 +62,11 @@ func (m *member) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return m.run(ctx, "dta", "serve", "--dir", m.dir, "--listen", m.address)
+	args := []string{"dta", "serve", "--dir", m.dir, "--listen", m.address}
+	if m.config != "" {
+		args = append(args, "--config", m.config)
+	}
+	return m.run(ctx, args...)
 }
 
 // init makes the keys in a process of their own.
@@ -164,7 +170,7 @@ func (t *town) plan() (*dkg.Plan, error) {
 	if b, err := readArmour(path, nil); err == nil {
 		return dkg.ParsePlan(b)
 	}
-	terms := dkg.Terms{Kind: dkg.Public, Domain: t.domain, Threshold: uint32(t.threshold),
+	terms := dkg.Terms{Kind: dkg.Public, Domain: t.domain, Threshold: uint32(t.threshold), Flags: t.flags,
 		Schedules: []dkg.Schedule{{Purpose: identity.Channel, Length: t.epoch}, {Purpose: identity.Decrypt, Length: 86_400}}}
 	for _, m := range t.members {
 		card, err := authority.ReadCard(m.dir)

@@ -33,28 +33,39 @@ type gatehouse struct {
 	town    *town
 	dir     string
 	log     string
-	address string // of its origin
+	address string // where it listens
+	origin  string
+	config  string // file with settings; empty for none
 	channel string // address over identity TLS; empty for none
 	codes   string // file with the codes of its name there
 	process *child
 }
 
 func (t *town) newGatehouse(address string) *gatehouse {
-	return &gatehouse{town: t, dir: filepath.Join(t.dir, "login"), log: filepath.Join(t.dir, "logs", "login.log"), address: address}
+	return &gatehouse{town: t, dir: filepath.Join(t.dir, "login"), log: filepath.Join(t.dir, "logs", "login.log"), address: address,
+		origin: "http://" + address}
 }
-
-func (g *gatehouse) origin() string { return "http://" + g.address }
 
 func (g *gatehouse) operator() *login.Operator { return login.NewOperator(login.SocketPath(g.dir)) }
 
 // start makes what is not there yet, serves, and waits until people can log in.
 func (g *gatehouse) start(ctx context.Context) error {
+	if err := g.prepare(ctx); err != nil {
+		return err
+	}
+	return g.open(ctx)
+}
+
+// prepare makes the server's keys and the master of its service.
+func (g *gatehouse) prepare(ctx context.Context) error {
 	if err := g.init(ctx); err != nil {
 		return err
 	}
-	if err := g.found(ctx); err != nil {
-		return err
-	}
+	return g.found(ctx)
+}
+
+// open serves and waits until people can log in.
+func (g *gatehouse) open(ctx context.Context) error {
 	if err := g.serve(ctx); err != nil {
 		return err
 	}
@@ -69,7 +80,7 @@ func (g *gatehouse) init(ctx context.Context) error {
 	if _, err := login.ReadCard(g.dir); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return runChild(ctx, "login init", g.log, "login", "init", "--dir", g.dir, "--service", townService, "--origin", g.origin(),
+	return runChild(ctx, "login init", g.log, "login", "init", "--dir", g.dir, "--service", townService, "--origin", g.origin,
 		"--authority", g.town.members[0].url(), "--fingerprint", g.town.fingerprint().String())
 }
 
@@ -128,6 +139,9 @@ func (g *gatehouse) plan() (*dkg.Plan, error) {
 // serve starts the login server's process and waits until it answers.
 func (g *gatehouse) serve(ctx context.Context) error {
 	args := []string{"login", "serve", "--dir", g.dir, "--listen", g.address}
+	if g.config != "" {
+		args = append(args, "--config", g.config)
+	}
 	if g.channel != "" {
 		if err := g.enrol(ctx); err != nil {
 			return err
@@ -143,7 +157,7 @@ func (g *gatehouse) serve(ctx context.Context) error {
 		if _, err := g.operator().Status(ctx); err != nil {
 			return err
 		}
-		return answers(ctx, g.origin()+"/healthz")
+		return answers(ctx, g.origin+"/healthz")
 	})
 }
 

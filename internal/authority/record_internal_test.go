@@ -1,10 +1,12 @@
 package authority
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hpke"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"testing"
 	"time"
@@ -105,5 +107,20 @@ func TestRecordOfASuccessorTrustsNoEarlierLook(t *testing.T) {
 	}
 	if err := r.save(ended); !errors.Is(err, problem.Revoked) {
 		t.Errorf("for a device that was ended meanwhile: %v", err)
+	}
+}
+
+func TestTokenIsConsumedWhateverTheLooksBeforeSaw(t *testing.T) {
+	r := newRecorder(t)
+	b := &bearer{once: [32]byte{1}, expires: r.now.Add(time.Hour)}
+	consume := func() error {
+		return r.db.Write(t.Context(), func(ctx context.Context, tx *sql.Tx) error { return consumeToken(ctx, tx, b) })
+	}
+	for range 2 { // who asks at once
+		r.done(r.lookAtToken(t.Context(), b.once))
+	}
+	r.done(consume())
+	if err := consume(); !errors.Is(err, problem.TokenUsed) {
+		t.Errorf("the second one: %v", err)
 	}
 }

@@ -55,7 +55,7 @@ func (o *Operator) Revoke(ctx context.Context, name identity.Name, device *ident
 }
 
 // Unlock ends the lock of a device after wrong PINs in a row; of all devices of the
-// name if device is nil.
+// name if device is nil. Where operators decide it makes a proposal.
 func (o *Operator) Unlock(ctx context.Context, name identity.Name, device *identity.DeviceHash) (u Unlocked, err error) {
 	err = o.call(ctx, http.MethodPost, "/admin/unlock", devicesRequest{name, (*HexHash)(device)}, &u)
 	return u, err
@@ -69,7 +69,7 @@ func (o *Operator) Audit(ctx context.Context, name identity.Name, limit int) (a 
 }
 
 // Invite makes an invitation for a name, good until expires, or for seven days if that
-// is zero.
+// is zero; or a proposal of one, where operators decide.
 func (o *Operator) Invite(ctx context.Context, name identity.Name, expires time.Time) (i Invitation, err error) {
 	err = o.call(ctx, http.MethodPost, "/admin/invite", inviteRequest{name, expires}, &i)
 	return i, err

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -26,12 +27,13 @@ type Application struct {
 type Applications struct {
 	Issuer       string        `json:"issuer"`
 	Applications []Application `json:"applications"`
+	// Proposal waits for operators, and the application is not added yet.
+	Proposal *Proposal `json:"proposal,omitempty"`
 }
 
 // clientRoutes serves the operator's calls about applications.
 func (s *Server) clientRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /admin/clients", get(s, func(r *http.Request) (Applications, error) { return s.applications(r.Context()) }))
-	mux.Handle("POST /admin/clients", act(s, s.addApplication))
 	mux.Handle("DELETE /admin/clients/{client}", get(s, func(r *http.Request) (nothing, error) {
 		return nothing{}, s.removeApplication(r.Context(), r.PathValue("client"))
 	}))
@@ -61,24 +63,70 @@ func (s *Server) applications(ctx context.Context) (Applications, error) {
 	return all, nil
 }
 
-func (s *Server) addApplication(ctx context.Context, a Application) (Applications, error) {
+// proposeApplication adds an application, or proposes it where two operators decide.
+func (s *Server) proposeApplication(ctx context.Context, a Application) (Applications, error) {
 	p, err := s.openID()
 	if err != nil {
 		return Applications{}, err
 	}
+	if _, err := a.client(); err != nil {
+		return Applications{}, err
+	}
+	if s.council.sits() {
+		if _, err := p.Client(ctx, a.Client); !errors.Is(err, fs.ErrNotExist) {
+			return Applications{}, refusedClient(a, cmp.Or(err, error(fs.ErrExist)))
+		}
+		waits, err := s.council.propose(ctx, Act{Client: &a})
+		return Applications{Issuer: s.self.card.Origin, Applications: []Application{}, Proposal: waits}, err
+	}
+	var added Applications
+	err = s.state.write(ctx, func(ctx context.Context, tx transaction) error {
+		added, err = s.addApplication(ctx, tx, a)
+		return err
+	})
+	if err == nil {
+		s.log.Info("client added", "client", a.Client)
+	}
+	return added, unavailable(err)
+}
+
+// client returns the application as the provider keeps it.
+func (a Application) client() (oidc.Client, error) {
 	c := oidc.Client{ID: a.Client, Redirects: a.Redirects, PostLogouts: a.PostLogouts, Secret: (*[32]byte)(a.SecretHash)}
 	if err := c.Check(); err != nil {
-		return Applications{}, problem.New(problem.Malformed, "%v", err)
+		return c, problem.New(problem.Malformed, "%v", err)
 	}
 	if a.Public != (c.Secret == nil) {
-		return Applications{}, problem.New(problem.Malformed, "an application has a secret or is public")
+		return c, problem.New(problem.Malformed, "an application has a secret or is public")
 	}
-	err = p.AddClient(ctx, c)
+	return c, nil
+}
+
+// addApplication adds an application in a transaction that may do more.
+func (s *Server) addApplication(ctx context.Context, tx transaction, a Application) (Applications, error) {
+	p, err := s.openID()
+	if err != nil {
+		return Applications{}, err
+	}
+	c, err := a.client()
+	if err != nil {
+		return Applications{}, err
+	}
+	if err := p.AddClient(ctx, tx.Tx, c); err != nil {
+		return Applications{}, refusedClient(a, err)
+	}
+	now := s.clock()
+	a.SecretHash = nil
+	return Applications{Issuer: s.self.card.Origin, Applications: []Application{a}},
+		tx.record(ctx, decision{id: tx.numbers.next(now), event: eventClientAdded, reason: a.Client})
+}
+
+// refusedClient words that there is such a client.
+func refusedClient(a Application, err error) error {
 	if errors.Is(err, fs.ErrExist) {
-		return Applications{}, problem.New(problem.Forbidden, "there is an application %s already", c.ID).WithAdvice("remove it first, or choose another name")
+		return problem.New(problem.Forbidden, "there is an application %s already", a.Client).WithAdvice("remove it first, or choose another name")
 	}
-	return Applications{Issuer: s.self.card.Origin, Applications: []Application{{Client: a.Client, Redirects: a.Redirects, PostLogouts: a.PostLogouts, Public: a.Public}}},
-		unavailable(err)
+	return unavailable(err)
 }
 
 func (s *Server) removeApplication(ctx context.Context, id string) error {
@@ -99,7 +147,8 @@ func (o *Operator) Clients(ctx context.Context) (a Applications, err error) {
 	return a, err
 }
 
-// AddClient lets an application sign people in, from now on.
+// AddClient lets an application sign people in, from now on; where operators decide it
+// makes a proposal.
 func (o *Operator) AddClient(ctx context.Context, a Application) (added Applications, err error) {
 	err = o.call(ctx, http.MethodPost, "/admin/clients", a, &added)
 	return added, err

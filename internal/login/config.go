@@ -49,6 +49,9 @@ type Config struct {
 	Refresh time.Duration
 	// Sessions bounds the logins between their two passes; 100,000.
 	Sessions int
+	// Requests bounds what applications ask for and nobody has answered; 100,000. From
+	// half of it on, an address may ask for 300 in a minute.
+	Requests int
 	// OpenID says whether the server is an OpenID provider too, for Clients and those
 	// that its operator adds.
 	OpenID  OpenID
@@ -61,6 +64,9 @@ type Config struct {
 	Proxies []netip.Prefix
 	// Pages are those of package web, for browsers; nil for none.
 	Pages http.Handler
+	// Operators decide critical acts, two together (spec/operators.md); without any,
+	// whoever is at the admin socket does.
+	Operators []OperatorKey
 	// AuditLife is how long the audit of who has a row is kept; 400 days.
 	AuditLife time.Duration
 }
@@ -113,6 +119,8 @@ func (c Config) check() error {
 	switch {
 	case c.Refresh < time.Millisecond:
 		return fmt.Errorf("a document refreshed every %s", c.Refresh)
+	case c.Requests < 0:
+		return fmt.Errorf("at most %d requests", c.Requests)
 	case c.Sessions < 1:
 		return fmt.Errorf("at most %d sessions", c.Sessions)
 	case c.AuditLife < strangersLife:
@@ -124,5 +132,5 @@ func (c Config) check() error {
 	case c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://"):
 		return errors.New("the database is no postgres:// URL") // not shown: it may hold a password
 	}
-	return nil
+	return CheckOperators(c.Operators)
 }

@@ -15,6 +15,7 @@
 //	verifier.go    pairings, many logins at once
 //	statement.go   what an accepted login gets
 //	journal.go     who was revoked, beside the database
+//	council.go     what two operators decide
 //	outbox.go      what authorities and owners are told, until they have it
 //
 // The files state_*.go hold the SQL, http_*.go the wire. An attempt is counted

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/ed25519"
 	"net/http"
 	"net/netip"
 )
@@ -71,4 +72,28 @@ func From(peer, forwarded, proxies string) string {
 	}
 	c := &crowd{proxies: []netip.Prefix{netip.MustParsePrefix(proxies)}}
 	return c.from(r).String()
+}
+
+// ApprovalBody returns what an operator signs to approve an act at a server.
+func ApprovalBody(a Act, server ed25519.PublicKey, id ProposalID, time uint64) []byte {
+	return a.body(server, id, time)
+}
+
+// ApprovalOf returns whose approval an envelope is.
+func ApprovalOf(signed []byte, server ed25519.PublicKey, id ProposalID, a Act, all []OperatorKey) (OperatorKey, uint64, error) {
+	return approvalOf(signed, server, id, a, all)
+}
+
+// ExpireProposals forgets old proposals, as it is done now and then.
+func (s *Server) ExpireProposals(ctx context.Context) error {
+	return s.state.expireProposals(ctx, s.clock(), s.auditLife)
+}
+
+// Approvals returns how many signatures of operators are kept.
+func (s *Server) Approvals(ctx context.Context) (n int) {
+	s.state.read(ctx, func(ctx context.Context, tx transaction) error {
+		_, err := tx.one(ctx, []any{&n}, "SELECT count(*) FROM proposal_approvals")
+		return err
+	})
+	return n
 }

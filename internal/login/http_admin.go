@@ -20,25 +20,27 @@ func (s *Server) Admin() http.Handler {
 		}
 		return s.registry.revoke(ctx, which)
 	}))
-	mux.Handle("POST /admin/unlock", act(s, func(ctx context.Context, in devicesRequest) (Unlocked, error) {
-		which, err := selected(in.Name, in.Device)
-		if err != nil {
-			return Unlocked{}, err
-		}
-		return s.registry.unlock(ctx, which)
-	}))
 	mux.Handle("GET /admin/list", get(s, func(r *http.Request) (Listing, error) {
-		l, err := s.state.list(r.Context(), selection{name: r.URL.Query().Get("name")})
+		which, err := named(r)
+		if err != nil {
+			return Listing{}, err
+		}
+		l, err := s.state.list(r.Context(), which)
 		return l, unavailable(err)
 	}))
 	mux.Handle("GET /admin/audit", get(s, func(r *http.Request) (Audit, error) {
+		which, err := named(r)
+		if err != nil {
+			return Audit{}, err
+		}
 		limit, err := limited(r.URL.Query().Get("limit"))
 		if err != nil {
 			return Audit{}, err
 		}
-		a, err := s.state.audit(r.Context(), r.URL.Query().Get("name"), limit)
+		a, err := s.state.audit(r.Context(), which, limit)
 		return a, unavailable(err)
 	}))
+	s.routeCritical(mux)
 	s.routeInvitations(mux)
 	s.clientRoutes(mux)
 	mux.Handle("GET /admin/status", get(s, func(r *http.Request) (Status, error) { return s.Status(r.Context()) }))
@@ -53,7 +55,8 @@ type devicesRequest struct {
 // Status returns how the login server is.
 func (s *Server) Status(ctx context.Context) (Status, error) {
 	card := s.self.card
-	status := Status{Service: card.Service, Origin: card.Origin, Card: card.Fingerprint(), Clock: s.clock().UTC(), Sessions: s.gate.open.Load()}
+	status := Status{Service: card.Service, Origin: card.Origin, Card: card.Fingerprint(), Key: HexHash(card.Ed25519), Clock: s.clock().UTC(),
+		Sessions: s.gate.open.Load(), Operators: s.council.operators}
 	ready := s.ready(ctx)
 	if status.Ready = ready == nil; ready != nil {
 		status.Why = ready.Error()
@@ -69,6 +72,11 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, unavailable(err)
 	}
+	waiting, err := s.council.proposals(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	status.Proposals = len(waiting.Proposals)
 	status.Devices, status.Locked, status.Notices, status.Mails = c.devices, c.locked, b.notices, b.mails
 	return status, nil
 }

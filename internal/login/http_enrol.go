@@ -17,6 +17,7 @@ const (
 	relaysAMinute   = 240
 	vouchersAMinute = 60
 	mailsAMinute    = 10
+	requestsAMinute = 300 // once many wait
 )
 
 // desk is the enrolment of people, as everybody sees it (spec/enrolment.md).
@@ -26,11 +27,14 @@ type desk struct {
 	relays  *crowd
 	opens   *crowd
 	mails   *crowd
+	// requests are those of applications, of which the provider has others counted.
+	requests *crowd
 }
 
 func newDesk(i *inviter, r *relay, proxies []netip.Prefix) *desk {
 	return &desk{inviter: i, relay: r, relays: &crowd{limit: relaysAMinute, proxies: proxies},
-		opens: &crowd{limit: vouchersAMinute, proxies: proxies}, mails: &crowd{limit: mailsAMinute, proxies: proxies}}
+		opens: &crowd{limit: vouchersAMinute, proxies: proxies}, mails: &crowd{limit: mailsAMinute, proxies: proxies},
+		requests: &crowd{limit: requestsAMinute, proxies: proxies}}
 }
 
 type relayRequest struct {
@@ -128,14 +132,15 @@ func (s *Server) relayed(w http.ResponseWriter, r *http.Request) {
 
 // routeInvitations adds the operator's calls.
 func (s *Server) routeInvitations(mux *http.ServeMux) {
-	mux.Handle("POST /admin/invite", act(s, func(ctx context.Context, in inviteRequest) (Invitation, error) {
-		return s.desk.inviter.invite(ctx, in.Name, in.Expires)
-	}))
 	mux.Handle("POST /admin/withdraw", act(s, func(ctx context.Context, in withdrawRequest) (Withdrawn, error) {
 		return s.desk.inviter.withdraw(ctx, in.Name)
 	}))
 	mux.Handle("GET /admin/invitations", get(s, func(r *http.Request) (Invitations, error) {
-		l, err := s.state.invitations(r.Context(), r.URL.Query().Get("name"), s.clock())
+		which, err := named(r)
+		if err != nil {
+			return Invitations{}, err
+		}
+		l, err := s.state.invitations(r.Context(), which, s.clock())
 		return l, unavailable(err)
 	}))
 }

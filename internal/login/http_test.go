@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -76,19 +77,36 @@ func (c caller) do(t *testing.T, method, path, media string, body io.Reader) rep
 	return a
 }
 
-// endpoints returns what a source file routes, as "METHOD /path": a call that is
-// added there is tested here.
-func endpoints(t *testing.T, source string, atLeast int) (list []string) {
+// elsewhere are the routes whose patterns are not written out: pages and provider have
+// tests of their own (web, oidc.TestHostileRequests).
+var elsewhere = []string{`"GET "+path`, `"GET "+oidc.Discovery`, `"/oauth/"`}
+
+// endpoints returns what this package routes, as "METHOD /path": a call that is added
+// anywhere is tested here.
+func endpoints(t *testing.T) (list []string) {
 	t.Helper()
-	text, err := os.ReadFile(source)
+	sources, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, match := range regexp.MustCompile(`mux\.Handle(?:Func)?\("([A-Z]+ /[^"]*)"`).FindAllSubmatch(text, -1) {
-		list = append(list, string(match[1]))
+	for _, source := range sources {
+		text, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`mux\.Handle(?:Func)?\(([^,]*),`).FindAllStringSubmatch(string(text), -1) {
+			pattern, literal := strings.CutPrefix(match[1], `"`)
+			switch {
+			case strings.HasSuffix(source, "_test.go") || slices.Contains(elsewhere, match[1]):
+			case !literal || !strings.HasSuffix(pattern, `"`):
+				t.Errorf("%s: a route that no test reads: %s", source, match[1])
+			default:
+				list = append(list, strings.TrimSuffix(pattern, `"`))
+			}
+		}
 	}
-	if len(list) < atLeast {
-		t.Fatalf("only %v in %s", list, source)
+	if len(list) < 25 {
+		t.Fatalf("only %v", list)
 	}
 	return list
 }
@@ -101,22 +119,26 @@ type route struct {
 
 func (r route) String() string { return r.method + " " + r.path }
 
-// posts returns the calls that take a body.
-func (s *stage) posts(t *testing.T) (all []route) {
+// calls returns those of a method.
+func (s *stage) calls(t *testing.T, method string) (all []route) {
 	t.Helper()
-	for _, source := range []string{"http_public.go", "http_admin.go", "http_enrol.go"} {
-		for _, pattern := range endpoints(t, source, 5) {
-			method, path, _ := strings.Cut(pattern, " ")
-			side := s.public()
-			if strings.HasPrefix(path, "/admin/") {
-				side = s.admin()
-			}
-			if method == http.MethodPost {
-				all = append(all, route{side, method, strings.ReplaceAll(path, "{index}", "1")})
-			}
+	for _, pattern := range endpoints(t) {
+		of, path, _ := strings.Cut(pattern, " ")
+		side := s.public()
+		if strings.HasPrefix(path, "/admin/") {
+			side = s.admin()
+		}
+		if of == method {
+			all = append(all, route{side, method, strings.NewReplacer("{index}", "1", "{client}", "wiki").Replace(path)})
 		}
 	}
 	return all
+}
+
+// posts returns the calls that take a body.
+func (s *stage) posts(t *testing.T) []route {
+	t.Helper()
+	return s.calls(t, http.MethodPost)
 }
 
 // remembered is what must not change when a call is refused.
@@ -168,8 +190,8 @@ func TestEveryCallRefusesWhatItCannotRead(t *testing.T) {
 		if p := r.side.do(t, r.method, r.path, "application/json", big).problem; p == nil || p.Kind != problem.TooLarge {
 			t.Errorf("%s, endless: %v", r, p)
 		}
-		if a := r.side.do(t, http.MethodGet, r.path, "", nil); a.StatusCode != http.StatusMethodNotAllowed {
-			t.Errorf("GET %s: %d", r.path, a.StatusCode)
+		if a := r.side.do(t, http.MethodPut, r.path, "", nil); a.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("PUT %s: %d", r.path, a.StatusCode)
 		}
 	}
 	if a := s.public().do(t, http.MethodPost, "/admin/revoke", "application/json", strings.NewReader("{}")); a.StatusCode != http.StatusNotFound {
@@ -244,13 +266,18 @@ func TestNonsenseIsRefused(t *testing.T) {
 	s.done(err)
 	junk := `"` + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("ABC"), 1000)) + `"`
 	bodies := map[string][]string{
-		"/v1/mpin/row":    {`{}`, `{"device":` + junk + `}`, fmt.Sprintf(`{"time":%d}`, s.Now()), `{"time":-1}`, `{"time":18446744073709551615}`, `{"time":18446744073709551616}`, `{"statements":[null]}`},
-		"/admin/revoke":   {`{}`, `{"name":null}`, `{"name":"alice"}`, `{"name":"` + alice + `","device":"ab"}`, `{"name":"` + alice + `","device":"` + strings.Repeat("AB", 32) + `"}`},
-		"/admin/unlock":   {`{}`, `{"name":""}`, `{"name":7}`, `{"name":"` + alice + `","device":""}`},
-		"/admin/invite":   {`{}`, `{"name":""}`, `{"name":"alice"}`, `{"name":"acct:alice@example.net"}`, `{"name":"` + alice + `","expires":"2001-01-01T00:00:00Z"}`, `{"name":"` + alice + `","expires":7}`},
-		"/admin/withdraw": {`{}`, `{"name":""}`, `{"name":7}`},
-		"/v1/enrol/mail":  {`{}`, `{"name":""}`, `{"name":"alice"}`, `{"name":"acct:alice@example.org\r\nBcc: x@example.net"}`, `{"name":"acct:` + strings.Repeat("a", 300) + `@example.org"}`},
-		"/v1/enrol/open":  {`{}`, `{"token":""}`, `{"token":"AAAA"}`, `{"token":` + junk + `}`, `{"token":"` + strings.Repeat("A", 43) + `"}`, `{"token":"` + strings.Repeat("A", 42) + `B"}`, `{"token":"` + strings.Repeat("A", 43) + `\n"}`},
+		"/v1/mpin/row":          {`{}`, `{"device":` + junk + `}`, fmt.Sprintf(`{"time":%d}`, s.Now()), `{"time":-1}`, `{"time":18446744073709551615}`, `{"time":18446744073709551616}`, `{"statements":[null]}`},
+		"/admin/revoke":         {`{}`, `{"name":null}`, `{"name":"alice"}`, `{"name":"` + alice + `","device":"ab"}`, `{"name":"` + alice + `","device":"` + strings.Repeat("AB", 32) + `"}`},
+		"/admin/unlock":         {`{}`, `{"name":""}`, `{"name":7}`, `{"name":"` + alice + `","device":""}`},
+		"/admin/invite":         {`{}`, `{"name":""}`, `{"name":"alice"}`, `{"name":"acct:alice@example.net"}`, `{"name":"` + alice + `","expires":"2001-01-01T00:00:00Z"}`, `{"name":"` + alice + `","expires":7}`},
+		"/admin/clients":        {`{}`, `{"client":7}`, `{"client":"shop","redirects":[""]}`, `{"client":"shop","redirects":["https://shop.example.org/cb"],"secret_hash":"AB"}`, `{"client":"shop","redirects":["https://shop.example.org/cb"]}`},
+		"/admin/approve":        {`{}`, `{"proposal":""}`, `{"proposal":"` + strings.Repeat("0", 32) + `"}`, `{"proposal":"` + strings.Repeat("A", 32) + `"}`, `{"proposal":"` + strings.Repeat("0", 32) + `","approval":` + junk + `}`},
+		"/admin/drop":           {`{}`, `{"proposal":7}`, `{"proposal":"` + strings.Repeat("0", 32) + `"}`},
+		"/v1/me/devices/remove": {`{}`, `{"device":""}`, `{"device":"` + strings.Repeat("0", 64) + `"}`, `{"device":` + junk + `}`},
+		"/v1/me/devices/label":  {`{}`, `{"label":"\u0000"}`, `{"label":"` + strings.Repeat("a", 65) + `"}`, `{"label":7}`, `{"label":"a\r\nb"}`},
+		"/admin/withdraw":       {`{}`, `{"name":""}`, `{"name":7}`},
+		"/v1/enrol/mail":        {`{}`, `{"name":""}`, `{"name":"alice"}`, `{"name":"acct:alice@example.org\r\nBcc: x@example.net"}`, `{"name":"acct:` + strings.Repeat("a", 300) + `@example.org"}`},
+		"/v1/enrol/open":        {`{}`, `{"token":""}`, `{"token":"AAAA"}`, `{"token":` + junk + `}`, `{"token":"` + strings.Repeat("A", 43) + `"}`, `{"token":"` + strings.Repeat("A", 42) + `B"}`, `{"token":"` + strings.Repeat("A", 43) + `\n"}`},
 		"/v1/enrol/vouchers": {`{}`, `{"token":"` + strings.Repeat("A", 43) + `"}`, `{"token":"AAAA","spki":` + junk + `,"signature":` + junk + `}`,
 			`{"token":"` + strings.Repeat("A", 43) + `","spki":"` + base64.StdEncoding.EncodeToString(p.Device.Bytes()) + `","signature":"` + base64.StdEncoding.EncodeToString(make([]byte, 64)) + `"}`},
 		"/v1/relay/1":     {`{}`, `{"request":""}`, `{"request":7}`, `{"request":"%%%"}`, `{"request":` + junk + `}`},

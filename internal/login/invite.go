@@ -70,31 +70,58 @@ func (i *inviter) listed() (*served, error) {
 	return s, nil
 }
 
+// meant returns the invitation that an operator asks for, if it can be made at the
+// service now: for seven days unless he says otherwise.
+func (i *inviter) meant(in inviteRequest, now time.Time) (a InviteAct, s *served, err error) {
+	if s, err = i.listed(); err != nil {
+		return a, nil, err
+	}
+	a = InviteAct(in)
+	if a.Expires.IsZero() {
+		a.Expires = now.Add(invitationLife)
+	}
+	switch {
+	case a.Name.IsZero():
+		return a, nil, problem.New(problem.Malformed, "name is missing")
+	case a.Name.Domain() != s.document.Domain():
+		return a, nil, problem.New(problem.NameRefused, "%s does not lie in %s", a.Name, s.document.Domain())
+	case !a.Expires.After(now) || a.Expires.After(now.Add(maxInvitationLife)):
+		return a, nil, problem.New(problem.Malformed, "invitations expire between now and %s from now", maxInvitationLife)
+	}
+	a.Expires = a.Expires.UTC().Truncate(time.Second)
+	return a, s, nil
+}
+
 // invite makes an invitation of the operator's.
-func (i *inviter) invite(ctx context.Context, name identity.Name, expires time.Time) (Invitation, error) {
-	s, err := i.listed()
+func (i *inviter) invite(ctx context.Context, in inviteRequest) (made Invitation, err error) {
+	now := i.clock()
+	a, _, err := i.meant(in, now)
 	if err != nil {
 		return Invitation{}, err
 	}
-	now := i.clock()
-	if expires.IsZero() {
-		expires = now.Add(invitationLife)
-	}
-	switch {
-	case name.IsZero():
-		return Invitation{}, problem.New(problem.Malformed, "name is missing")
-	case name.Domain() != s.document.Domain():
-		return Invitation{}, problem.New(problem.NameRefused, "%s does not lie in %s", name, s.document.Domain())
-	case !expires.After(now) || expires.After(now.Add(maxInvitationLife)):
-		return Invitation{}, problem.New(problem.Malformed, "invitations expire between now and %s from now", maxInvitationLife)
-	}
-	token := newToken()
-	one := invitation{token: dta.InvitationHash(token), service: s.id, name: name.String(), kind: invitedByOperator, expires: expires}
-	if err := i.state.invite(ctx, one, now); err != nil {
+	err = i.state.write(ctx, func(ctx context.Context, tx transaction) error {
+		made, err = i.make(ctx, tx, a, now)
+		return err
+	})
+	if err != nil {
 		return Invitation{}, unavailable(err)
 	}
-	i.log.Info("invited", "name", name.String(), "by", one.kind)
-	return Invitation{Name: name, Link: i.link(token), Expires: expires.UTC().Truncate(time.Second)}, nil
+	i.log.Info("invited", "name", a.Name.String(), "by", invitedByOperator)
+	return made, nil
+}
+
+// make makes an invitation in a transaction that does more.
+func (i *inviter) make(ctx context.Context, tx transaction, in InviteAct, now time.Time) (Invitation, error) {
+	a, s, err := i.meant(inviteRequest(in), now)
+	if err != nil {
+		return Invitation{}, err
+	}
+	token := newToken()
+	one := invitation{token: dta.InvitationHash(token), service: s.id, name: a.Name.String(), kind: invitedByOperator, expires: a.Expires}
+	if err := tx.invite(ctx, one, now); err != nil {
+		return Invitation{}, err
+	}
+	return Invitation{Name: a.Name, Link: i.link(token), Expires: a.Expires}, nil
 }
 
 // open looks at an invitation.

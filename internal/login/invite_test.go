@@ -113,7 +113,7 @@ func TestInvitationIsForTheFirstDevice(t *testing.T) {
 		_, i := s.invited(alice)
 		_, site, err := s.Site()
 		s.done(err)
-		const devices = 8
+		const devices = 50
 		people, errs := make([]*logintest.Person, devices), make([]error, devices)
 		var all sync.WaitGroup
 		for n := range devices {
@@ -231,12 +231,29 @@ func TestVouchersNeedTheDevice(t *testing.T) {
 	}
 }
 
+// TestInvitationTokensAreNotInTheDatabase, nor in the log, whatever becomes of them.
 func TestInvitationTokensAreNotInTheDatabase(t *testing.T) {
 	t.Parallel()
-	s := newHouse(t, nil, nil)
-	_, i := s.invited(alice)
+	log := new(record)
+	s := newHouse(t, func(c *logintest.Config) { c.Login.Logger = log.logger() }, nil)
+	p, i := s.invited(alice)
 	s.done(postMail(s, alice))
 	mailed := s.linkIn(s.letters.Await(t, 1)[0].Text)
+	token := strings.SplitN(i.Link(), "#", 2)[1]
+	for _, body := range []string{`{"token":"` + token + `"}`, `{"token":"` + token + `x"}`, `{"token":"` + token + `","more":1}`, `{"token":"` + token} {
+		for _, path := range []string{"/v1/enrol/open", "/v1/enrol/vouchers"} {
+			s.public().do(t, http.MethodPost, path, "application/json", strings.NewReader(body))
+		}
+	}
+	s.public().do(t, http.MethodGet, "/enrol?token="+token, "", nil)
+	_, site, err := s.Site()
+	s.done(err)
+	for _, who := range []*logintest.Person{p, s.newDevice(alice)} { // taken, and refused
+		who.Client.Vouchers(t.Context(), i, site.ID, who.Signer)
+	}
+	if text := log.String(); !strings.Contains(text, "vouched") || strings.Contains(text, token) || strings.Contains(text, strings.SplitN(mailed.Link(), "#", 2)[1]) {
+		t.Errorf("the log: %s", text)
+	}
 	seen := false
 	s.done(filepath.WalkDir(s.Dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {

@@ -44,6 +44,7 @@ type Server struct {
 	journal   *journal
 	outbox    *outbox
 	desk      *desk
+	council   *council
 	provider  *oidc.Provider // nil without OpenID
 	ownership *ownership
 	pages     http.Handler // nil without pages
@@ -136,6 +137,7 @@ func assemble(cfg Config, me *self, st *state, j *journal) (*Server, error) {
 	s.desk = newDesk(&inviter{realm: s.realm, state: st, signing: me.signing, origin: me.card.Origin, mailer: s.outbox.mailer, byMail: cfg.ByMail,
 		asked: make(chan identity.Name, askedAtOnce), clock: cfg.Clock, log: cfg.Logger}, newRelay(s.realm, cfg.Peers), cfg.Proxies)
 	s.outbox.inviter = s.desk.inviter
+	s.council = &council{operators: cfg.Operators, server: me.card.Ed25519, state: st, inviter: s.desk.inviter, add: s.addApplication, clock: cfg.Clock, log: cfg.Logger}
 	s.ownership = &ownership{statements: s.reader(cfg), state: st, registry: s.registry}
 	s.registerGauges()
 	return s, nil
@@ -251,7 +253,8 @@ func (s *Server) forget(ctx context.Context) {
 		case <-sweep.C:
 			err = s.sweep(ctx)
 		case <-tidy.C:
-			err = errors.Join(s.state.expireAudit(ctx, s.clock(), s.auditLife), s.state.expireInvitations(ctx, s.clock()), s.registry.reconcile(ctx))
+			err = errors.Join(s.state.expireAudit(ctx, s.clock(), s.auditLife), s.state.expireInvitations(ctx, s.clock()),
+				s.state.expireProposals(ctx, s.clock(), s.auditLife), s.registry.reconcile(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("old rows not deleted", "error", err)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func (s *Server) newProvider(ctx context.Context, cfg Config) (*oidc.Provider, e
 		return nil, err
 	}
 	return oidc.New(ctx, oidc.Config{Issuer: s.self.card.Origin, DB: s.state.db, Keys: ring, Clients: cfg.Clients, Clock: cfg.Clock, Logger: cfg.Logger,
-		Authenticator: s.reader(cfg)})
+		Authenticator: s.reader(cfg), Requests: cfg.Requests, Admit: func(r *http.Request) error { return s.desk.requests.admit(r, s.clock()) }})
 }
 
 func (s *Server) reader(cfg Config) *reader {

@@ -294,3 +294,42 @@ func TestWithoutOpenIDThereIsNone(t *testing.T) {
 		}
 	}
 }
+
+// TestOneAddressTakesNotAllPlacesOfSignIn: whoever begins sign-ins without end is
+// refused when many wait, with a page, and others are not.
+func TestOneAddressTakesNotAllPlacesOfSignIn(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, func(c *logintest.Config) {
+		withOpenID(c)
+		c.Login.Requests = 700
+	})
+	ask := func(from string) (int, string) {
+		q := url.Values{"client_id": {"wiki"}, "redirect_uri": {wikiURL}, "response_type": {"code"}, "scope": {"openid"},
+			"code_challenge": {strings.Repeat("A", 43)}, "code_challenge_method": {"S256"}}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/oauth/authorize?"+q.Encode(), nil)
+		s.done(err)
+		r.Header.Set("X-Forwarded-For", from)
+		r.Header.Set("Accept", "text/html")
+		response, err := http.DefaultTransport.RoundTrip(r)
+		s.done(err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		s.done(err)
+		return response.StatusCode, string(body)
+	}
+	counts := map[int]int{}
+	page := ""
+	for range 800 {
+		status, body := ask("192.0.2.1")
+		counts[status]++
+		if status == http.StatusTooManyRequests {
+			page = body
+		}
+	}
+	if counts[http.StatusFound] < 600 || counts[http.StatusFound] > 660 || counts[http.StatusFound]+counts[http.StatusTooManyRequests] != 800 || !strings.Contains(page, "<h1>") {
+		t.Errorf("%v, %s", counts, page)
+	}
+	if status, body := ask("192.0.2.2"); status != http.StatusFound {
+		t.Errorf("another address: %d %s", status, body)
+	}
+}

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -151,6 +152,19 @@ func selected(name identity.Name, device *HexHash) (selection, error) {
 		return selection{}, problem.New(problem.Malformed, "name is missing")
 	}
 	return selection{name: name.String(), device: (*identity.DeviceHash)(device)}, nil
+}
+
+// named reads whom a question is about; nobody in particular without a name.
+func named(r *http.Request) (selection, error) {
+	text := r.URL.Query().Get("name")
+	if text == "" {
+		return selection{}, nil
+	}
+	name, err := identity.ParseName(text)
+	if err != nil {
+		return selection{}, problem.New(problem.Malformed, "%v", err)
+	}
+	return selection{name: name.String()}, nil
 }
 
 // limited reads how many decisions are asked for.

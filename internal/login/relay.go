@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"milagro.dev/internal/problem"
@@ -18,7 +19,7 @@ import (
 const (
 	relayTimeout = 20 * time.Second
 	maxRelayed   = 128 << 10 // bytes of an answer
-	relaysAtOnce = 128
+	relaysAtOnce = 64        // to one authority: one that hangs holds up none of the others
 )
 
 // relay carries sealed requests to the authorities of the document, for browsers,
@@ -27,14 +28,36 @@ const (
 type relay struct {
 	realm  *realm
 	client *http.Client
-	slots  chan struct{} // one for each request under way
+
+	mu    sync.Mutex
+	under map[string]int // requests under way, by URL of their authority
 }
 
 func newRelay(r *realm, peers *http.Client) *relay {
 	direct := *peers
 	direct.Timeout = relayTimeout
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &relay{realm: r, client: &direct, slots: make(chan struct{}, relaysAtOnce)}
+	return &relay{realm: r, client: &direct, under: map[string]int{}}
+}
+
+// enter reports whether one more may ask an authority now; who may leaves it when he is
+// done.
+func (r *relay) enter(url string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.under[url] >= relaysAtOnce {
+		return false
+	}
+	r.under[url]++
+	return true
+}
+
+func (r *relay) leave(url string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.under[url]--; r.under[url] == 0 {
+		delete(r.under, url)
+	}
 }
 
 // relayed is what an authority answered.
@@ -51,12 +74,10 @@ func (r *relay) forward(ctx context.Context, index string, in relayRequest) (rel
 	if err != nil {
 		return relayed{}, err
 	}
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-	default:
-		return relayed{}, problem.New(problem.Unavailable, "too many requests to authorities are under way")
+	if !r.enter(url) {
+		return relayed{}, problem.New(problem.Unavailable, "too many requests to authority %s are under way", index)
 	}
+	defer r.leave(url)
 	a, err := r.ask(ctx, url, in)
 	if err != nil {
 		return relayed{}, fmt.Errorf("%w: %w", problem.New(problem.Unavailable, "authority %s does not answer", index), err)

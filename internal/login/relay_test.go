@@ -2,13 +2,17 @@ package login_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"milagro.dev/dta"
@@ -88,6 +92,50 @@ func TestRelayIsBounded(t *testing.T) {
 	if counted > 240 || counted < 200 {
 		t.Errorf("%d in a minute", counted)
 	}
+}
+
+// TestHangingAuthorityHoldsUpNoOther: one takes requests and answers none, and many
+// ask it; the others are reached.
+func TestHangingAuthorityHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, nil)
+	s.done(s.domain.Members[2].Stop())
+	hung, err := net.Listen("tcp", strings.TrimPrefix(s.domain.Members[2].URL(), "http://"))
+	s.done(err)
+	defer hung.Close()
+	var held, busy atomic.Int64
+	go func() {
+		for {
+			conn, err := hung.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			held.Add(1)
+		}
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	var crowd sync.WaitGroup
+	const many = 150
+	for n := range many {
+		q, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+"/v1/relay/3", strings.NewReader(`{"request":"AAAA"}`))
+		s.done(err)
+		q.Header.Set("Content-Type", "application/json")
+		q.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", n))
+		crowd.Go(func() {
+			if response, err := http.DefaultTransport.RoundTrip(q); err == nil {
+				busy.Add(1)
+				response.Body.Close()
+			}
+		})
+	}
+	s.eventually("64 hang, and the others are refused", func() bool { return held.Load() >= 64 && busy.Load() == many-64 })
+	a := s.public().do(t, http.MethodPost, "/v1/relay/1", "application/json", strings.NewReader(`{"request":"AAAA"}`))
+	if a.problem == nil || a.problem.Kind != problem.Malformed { // so says authority 1
+		t.Errorf("the others: %d %s", a.StatusCode, a.text)
+	}
+	cancel()
+	crowd.Wait()
 }
 
 // TestRelayTakesNoStrangeAnswers: whatever stands where an authority should does not

@@ -145,6 +145,10 @@ const (
 	eventInvited     = "invited"
 	eventVouched     = "vouched"
 	eventWithdrawn   = "withdrawn"
+	eventProposed    = "proposed"
+	eventApproved    = "approved"
+	eventDropped     = "dropped"
+	eventClientAdded = "client-added"
 )
 
 // decision is one row of the audit.

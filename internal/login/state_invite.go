@@ -38,15 +38,17 @@ func (i invitation) at(more ...any) []any { return append([]any{i.token[:], i.se
 
 // invite stores an invitation.
 func (s *state) invite(ctx context.Context, i invitation, now time.Time) error {
-	return s.write(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.exec(ctx, "INSERT INTO invitations (token, service, name, kind, made, expires, device) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-			i.at(i.name, i.kind, micros(now), micros(i.expires), []byte{})...)
-		if err != nil {
-			return err
-		}
-		return tx.record(ctx, decision{id: tx.numbers.next(now), name: i.name, event: eventInvited, reason: i.kind,
-			stranger: i.kind == invitedByMail}) // which anybody can cause
-	})
+	return s.write(ctx, func(ctx context.Context, tx transaction) error { return tx.invite(ctx, i, now) })
+}
+
+func (t transaction) invite(ctx context.Context, i invitation, now time.Time) error {
+	_, err := t.exec(ctx, "INSERT INTO invitations (token, service, name, kind, made, expires, device) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		i.at(i.name, i.kind, micros(now), micros(i.expires), []byte{})...)
+	if err != nil {
+		return err
+	}
+	return t.record(ctx, decision{id: t.numbers.next(now), name: i.name, event: eventInvited, reason: i.kind,
+		stranger: i.kind == invitedByMail}) // which anybody can cause
 }
 
 // invitation returns the invitation of a token at a service, if it is good now for a
@@ -118,8 +120,8 @@ func (s *state) withdraw(ctx context.Context, name string, now time.Time) (n int
 }
 
 // invitations returns those of a name, or the newest of all.
-func (s *state) invitations(ctx context.Context, name string, now time.Time) (l Invitations, err error) {
-	where, args := selection{name: name}.where()
+func (s *state) invitations(ctx context.Context, which selection, now time.Time) (l Invitations, err error) {
+	where, args := which.where()
 	err = s.read(ctx, func(ctx context.Context, tx transaction) error {
 		l = Invitations{Invitations: []Invited{}}
 		return tx.all(ctx, func(r *sql.Rows) error {

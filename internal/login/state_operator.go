@@ -91,26 +91,30 @@ func (s *state) allRevoked(ctx context.Context) (list []subject, err error) {
 
 // unlock ends locks by wrong PINs in a row. Those in all stay counted.
 func (s *state) unlock(ctx context.Context, which selection, now time.Time) (u Unlocked, err error) {
-	where, args := which.where()
 	err = s.write(ctx, func(ctx context.Context, tx transaction) error {
-		u = Unlocked{}
-		if _, err := tx.one(ctx, []any{&u.Exhausted}, "SELECT count(*) FROM devices WHERE total >= 50 AND NOT revoked AND "+where, args...); err != nil {
-			return err
-		}
-		open, err := tx.subjects(ctx, "UPDATE devices SET streak = 0, locked = FALSE, told = FALSE WHERE streak > 0 AND total < 50 AND NOT revoked AND "+
-			where+" RETURNING service, name, device", args...)
-		if err != nil {
-			return err
-		}
-		for _, who := range open {
-			if err := tx.record(ctx, decision{id: tx.numbers.next(now), name: who.name, device: who.device, event: eventUnlocked}); err != nil {
-				return err
-			}
-		}
-		u.Devices = len(open)
-		return nil
+		u, err = tx.unlock(ctx, which, now)
+		return err
 	})
 	return u, err
+}
+
+func (t transaction) unlock(ctx context.Context, which selection, now time.Time) (u Unlocked, err error) {
+	where, args := which.where()
+	if _, err := t.one(ctx, []any{&u.Exhausted}, "SELECT count(*) FROM devices WHERE total >= 50 AND NOT revoked AND "+where, args...); err != nil {
+		return u, err
+	}
+	open, err := t.subjects(ctx, "UPDATE devices SET streak = 0, locked = FALSE, told = FALSE WHERE streak > 0 AND total < 50 AND NOT revoked AND "+
+		where+" RETURNING service, name, device", args...)
+	if err != nil {
+		return u, err
+	}
+	for _, who := range open {
+		if err := t.record(ctx, decision{id: t.numbers.next(now), name: who.name, device: who.device, event: eventUnlocked}); err != nil {
+			return u, err
+		}
+	}
+	u.Devices = len(open)
+	return u, nil
 }
 
 // restored puts every device one wrong PIN before its lock: the backup has
@@ -167,8 +171,8 @@ func moment(micros int64) time.Time {
 }
 
 // audit returns the newest decisions about a name, or about all.
-func (s *state) audit(ctx context.Context, name string, limit int) (a Audit, err error) {
-	where, args := selection{name: name}.where()
+func (s *state) audit(ctx context.Context, which selection, limit int) (a Audit, err error) {
+	where, args := which.where()
 	a.Decisions = []Decision{}
 	err = s.read(ctx, func(ctx context.Context, tx transaction) error {
 		return tx.all(ctx, func(r *sql.Rows) error {

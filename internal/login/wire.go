@@ -39,14 +39,18 @@ type Revoked struct {
 type Unlocked struct {
 	Devices   int `json:"devices"`
 	Exhausted int `json:"exhausted,omitempty"`
+	// Proposal waits for operators, and nothing is unlocked yet.
+	Proposal *Proposal `json:"proposal,omitempty"`
 }
 
 // Invitation is one that was made. Whoever has the link enrols a device of the name:
 // it is shown once, and the server keeps a hash.
 type Invitation struct {
 	Name    identity.Name `json:"name"`
-	Link    string        `json:"link"`
+	Link    string        `json:"link,omitempty"`
 	Expires time.Time     `json:"expires"`
+	// Proposal waits for operators, and there is no link yet.
+	Proposal *Proposal `json:"proposal,omitempty"`
 }
 
 // Invited is an invitation as the server knows it.
@@ -71,6 +75,37 @@ type Withdrawn struct {
 	Invitations int `json:"invitations"`
 }
 
+// OperatorKey is one of those who decide critical acts, two together.
+type OperatorKey struct {
+	Name string  `json:"name"` // 1 to 64 printable ASCII characters
+	Key  HexHash `json:"key"`  // Ed25519
+}
+
+// Proposal is a critical act that waits for operators.
+type Proposal struct {
+	ID       ProposalID `json:"id"`
+	Act      Act        `json:"act"`
+	Made     time.Time  `json:"made"`
+	Expires  time.Time  `json:"expires"`
+	Approved []string   `json:"approved"` // names of operators
+	Needed   int        `json:"needed"`   // how many must
+}
+
+// Proposals are those that wait, the newest first.
+type Proposals struct {
+	Proposals []Proposal `json:"proposals"`
+}
+
+// Approved says how far a proposal is. Once it is done, the member of its act says what
+// was done.
+type Approved struct {
+	Proposal     Proposal      `json:"proposal"`
+	Done         bool          `json:"done"`
+	Invitation   *Invitation   `json:"invitation,omitempty"`
+	Unlocked     *Unlocked     `json:"unlocked,omitempty"`
+	Applications *Applications `json:"applications,omitempty"`
+}
+
 // Decision is one entry of the audit.
 type Decision struct {
 	Time   time.Time `json:"time"`
@@ -90,6 +125,7 @@ type Status struct {
 	Service     string            `json:"service"`
 	Origin      string            `json:"origin"`
 	Card        HexHash           `json:"card"` // fingerprint of the card
+	Key         HexHash           `json:"key"`  // Ed25519, of the card
 	Ready       bool              `json:"ready"`
 	Why         string            `json:"why,omitempty"` // why it is not ready
 	Clock       time.Time         `json:"clock"`
@@ -101,6 +137,10 @@ type Status struct {
 	Sessions    int64             `json:"sessions"`
 	Notices     int64             `json:"notices"` // that wait for an authority
 	Mails       int64             `json:"mails"`   // that wait for the mail server
+	// Operators decide critical acts, two together; without any, whoever is at the
+	// socket does. Proposals wait for them.
+	Operators []OperatorKey `json:"operators,omitempty"`
+	Proposals int           `json:"proposals,omitempty"`
 }
 
 // HexHash is 32 bytes that travel as 64 lower-case hexadecimal digits.

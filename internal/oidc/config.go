@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -26,10 +27,6 @@ const (
 	// leeway is by how much the clocks of servers of one database may differ.
 	leeway = 5 * time.Second
 )
-
-// maxRequests bounds the requests that wait for somebody to sign in: anybody can
-// make them.
-const maxRequests = 100_000
 
 // Subject is who has logged in, and where.
 type Subject struct {
@@ -54,7 +51,7 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, statement string) (Subject, error)
 }
 
-// Config says which provider to make. Clients, Clock and Logger may be left out.
+// Config says which provider to make. Clients and what stands below them may be left out.
 type Config struct {
 	// Issuer is the origin where the provider is reached, without a path.
 	Issuer string
@@ -66,6 +63,12 @@ type Config struct {
 	Authenticator Authenticator
 	// Clients are those of the configuration, beside those in DB.
 	Clients []Client
+	// Requests bounds those that wait for somebody to sign in, which anybody can make;
+	// 100,000.
+	Requests int
+	// Admit refuses who asks too often. It is asked from when half of Requests wait, so
+	// that one address does not take the places of all. It may be nil.
+	Admit func(*http.Request) error
 	// Clock tells the time; time.Now.
 	Clock func() time.Time
 	// Logger takes what happens, never a secret; without one it is dropped.
@@ -75,6 +78,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Requests == 0 {
+		c.Requests = 100_000
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

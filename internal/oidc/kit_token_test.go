@@ -5,6 +5,10 @@ import (
 	"database/sql"
 	"net/http"
 	"net/url"
+	"sync"
+	"sync/atomic"
+
+	"milagro.dev/internal/oidc"
 )
 
 // redeem shows a code as the wiki, with changes.
@@ -57,4 +61,24 @@ func (s *stage) count(table string) (n int) {
 		return tx.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&n)
 	}))
 	return n
+}
+
+// addClient adds a client, as the login server does.
+func (s *stage) addClient(c oidc.Client) error {
+	return s.db.Write(s.t.Context(), func(ctx context.Context, tx *sql.Tx) error { return s.AddClient(ctx, tx, c) })
+}
+
+// atOnce does the same n times at once and returns how often it succeeded.
+func (s *stage) atOnce(n int, do func() answer) int {
+	var good atomic.Int64
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			if do().status == http.StatusOK {
+				good.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return int(good.Load())
 }

@@ -16,7 +16,8 @@ func TestRefusalIsAPageForPeople(t *testing.T) {
 		"/oauth/authorize?" + asks("client_id", script).Encode():                   "unknown client_id",
 		"/oauth/authorize?a=1&a=2":                                                 "a parameter stands twice",
 		"/oauth/authorize?<script>alert(1)</script>=1&<script>alert(1)</script>=1": "a parameter stands twice",
-		"/oauth/logout": "id_token_hint is needed",
+		"/oauth/logout":                   "id_token_hint is needed",
+		"/oauth/forward/start?to=//evil/": "malformed request: to is a path of this origin",
 	} {
 		r, err := http.NewRequest(http.MethodGet, s.issuer, nil)
 		s.done(err)

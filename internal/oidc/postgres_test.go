@@ -3,10 +3,7 @@
 package oidc_test
 
 import (
-	"net/http"
 	"net/url"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,21 +46,6 @@ func TestCodesAndTokensAreSpentOnceOnPostgres(t *testing.T) {
 	}
 }
 
-// atOnce does the same n times at once and returns how often it succeeded.
-func (s *stage) atOnce(n int, do func() answer) int {
-	var good atomic.Int64
-	var all sync.WaitGroup
-	for range n {
-		all.Go(func() {
-			if do().status == http.StatusOK {
-				good.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	return int(good.Load())
-}
-
 func TestSessionsEndOnPostgres(t *testing.T) {
 	s := onPostgres(t)
 	b, other := s.browser(), s.browser()
@@ -75,7 +57,7 @@ func TestSessionsEndOnPostgres(t *testing.T) {
 			t.Error("a token is good")
 		}
 	}
-	s.done(s.AddClient(t.Context(), oidc.Client{ID: "shop", Redirects: []string{blogURL}}))
+	s.done(s.addClient(oidc.Client{ID: "shop", Redirects: []string{blogURL}}))
 	if list, err := s.Clients(t.Context()); err != nil || len(list) != 4 || list[2].Secret != nil {
 		t.Errorf("clients %v, %v", list, err)
 	}
@@ -86,3 +68,11 @@ func TestSessionsEndOnPostgres(t *testing.T) {
 		t.Errorf("%d tokens", n)
 	}
 }
+
+// TestHostileRequestsOnPostgres: it takes no text that SQLite would.
+func TestHostileRequestsOnPostgres(t *testing.T) {
+	texts := nasties()
+	onPostgres(t).hostile(t, map[string]string{"NUL": texts["NUL"], "not UTF-8": texts["not UTF-8"], "half a surrogate": texts["half a surrogate"]})
+}
+
+func TestRequestIsAnsweredOnceOnPostgres(t *testing.T) { onPostgres(t).answersOnce(t) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -29,6 +30,8 @@ const (
 	revokePath     = "/oauth/revoke"
 	logoutPath     = "/oauth/logout"
 	keysPath       = "/oauth/keys"
+	signinPath     = "/oauth/signin"
+	signoutPath    = "/oauth/signout"
 	// signinPage is our page that somebody signs in on.
 	signinPage = "/signin"
 )
@@ -44,6 +47,8 @@ type Provider struct {
 	keys    *Keyring
 	auth    Authenticator
 	clients map[string]Client
+	most    int64 // requests that wait
+	admit   func(*http.Request) error
 	clock   func() time.Time
 	log     *slog.Logger
 	handler http.Handler
@@ -58,7 +63,7 @@ func New(ctx context.Context, cfg Config) (*Provider, error) {
 	}
 	cfg = cfg.withDefaults()
 	p := &Provider{issuer: cfg.Issuer, state: &state{cfg.DB}, keys: cfg.Keys, auth: cfg.Authenticator, clients: map[string]Client{},
-		clock: cfg.Clock, log: cfg.Logger}
+		most: int64(cfg.Requests), admit: cfg.Admit, clock: cfg.Clock, log: cfg.Logger}
 	for _, c := range cfg.Clients {
 		p.clients[c.ID] = c
 	}
@@ -105,29 +110,37 @@ func (p *Provider) Run(ctx context.Context) {
 	}
 }
 
-// routes lets the library see what it is to parse, and only on the methods for it.
-func (p *Provider) routes() http.Handler {
+// patterns are what is served: the library sees what it is to parse, and only on the
+// methods for it.
+func (p *Provider) patterns() map[string]http.Handler {
 	endpoints := op.Endpoints{Authorization: op.NewEndpoint(authorizePath), Token: op.NewEndpoint(tokenPath), Userinfo: op.NewEndpoint(userinfoPath),
 		Introspection: op.NewEndpoint(introspectPath), Revocation: op.NewEndpoint(revokePath), EndSession: op.NewEndpoint(logoutPath), JwksURI: op.NewEndpoint(keysPath)}
 	library := op.RegisterServer(&server{Provider: p}, endpoints, op.WithServerCORSOptions(nil), op.WithEncoder(issuing{oidc.NewEncoder(), p.issuer}))
-	mux := http.NewServeMux()
-	for _, route := range []string{"GET " + Discovery, "GET " + keysPath} {
-		mux.Handle(route, once(library))
-	}
-	for _, route := range []string{"GET " + authorizePath, "POST " + authorizePath, "GET " + logoutPath, "POST " + logoutPath} {
-		mux.Handle(route, paged(once(library)))
-	}
-	for _, path := range []string{tokenPath, introspectPath, revokePath} {
-		mux.Handle("POST "+path, challenging("Basic", bare(once(library))))
-	}
-	for _, method := range []string{"GET ", "POST "} {
-		mux.Handle(method+userinfoPath, challenging("Bearer", bare(once(library))))
-	}
 	own := p.ownPages()
-	mux.Handle("POST /oauth/signin", own.Handler(http.HandlerFunc(p.signIn)))
-	mux.Handle("POST /oauth/signout", own.Handler(http.HandlerFunc(p.signOut)))
-	mux.HandleFunc("GET "+forwardPath, p.forward)
-	mux.HandleFunc("GET "+forwardStart, p.startForward)
+	return map[string]http.Handler{
+		"GET " + Discovery:       once(library),
+		"GET " + keysPath:        once(library),
+		"GET " + authorizePath:   paged(p.unhurried(once(library))),
+		"POST " + authorizePath:  paged(p.unhurried(once(library))),
+		"GET " + logoutPath:      paged(once(library)),
+		"POST " + logoutPath:     paged(once(library)),
+		"POST " + tokenPath:      challenging("Basic", bare(once(library))),
+		"POST " + introspectPath: challenging("Basic", bare(once(library))),
+		"POST " + revokePath:     challenging("Basic", bare(once(library))),
+		"GET " + userinfoPath:    challenging("Bearer", bare(once(library))),
+		"POST " + userinfoPath:   challenging("Bearer", bare(once(library))),
+		"POST " + signinPath:     own.Handler(http.HandlerFunc(p.signIn)),
+		"POST " + signoutPath:    own.Handler(http.HandlerFunc(p.signOut)),
+		"GET " + forwardPath:     http.HandlerFunc(p.forward),
+		"GET " + forwardStart:    paged(p.unhurried(http.HandlerFunc(p.startForward))),
+	}
+}
+
+func (p *Provider) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, handler := range p.patterns() {
+		mux.Handle(pattern, handler)
+	}
 	return guarded(problem.Routes(mux))
 }
 
@@ -161,6 +174,19 @@ func (c challenger) WriteHeader(status int) {
 		c.Header().Set("WWW-Authenticate", c.scheme+` realm="milagro"`)
 	}
 	c.ResponseWriter.WriteHeader(status)
+}
+
+// unhurried keeps who asks too often from the places that are left.
+func (p *Provider) unhurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.admit != nil && p.waiting.Load() >= p.most/2 && p.admit(r) != nil {
+			w.Header().Set("Retry-After", "60")
+			refused := oidc.ErrServerError().WithDescription("too many people are signing in from this network: try again in a minute")
+			op.WriteError(w, r, op.NewStatusError(refused, http.StatusTooManyRequests), nil)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // guarded bounds what comes in and says of every answer that it is neither framed,
@@ -216,8 +242,11 @@ func parseOnce(r *http.Request) error {
 		if name == "id_token_hint" {
 			limit = 2 * maxParameter
 		}
-		if len(values[0]) > limit || strings.ContainsRune(values[0], 0) {
+		if len(values[0]) > limit {
 			return fmt.Errorf("a parameter is too long: %.40q", name)
+		}
+		if strings.ContainsRune(values[0], 0) || !utf8.ValidString(values[0]) { // which a database may not take
+			return fmt.Errorf("a parameter is no text: %.40q", name)
 		}
 	}
 	return nil

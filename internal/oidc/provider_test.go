@@ -154,11 +154,11 @@ func TestClientsComeAndGo(t *testing.T) {
 	var err error
 	c.Secret, err = oidc.HashSecret(wikiSecret)
 	s.done(err)
-	s.done(s.AddClient(t.Context(), c))
-	if err := s.AddClient(t.Context(), c); !errors.Is(err, fs.ErrExist) {
+	s.done(s.addClient(c))
+	if err := s.addClient(c); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("twice: %v", err)
 	}
-	if err := s.AddClient(t.Context(), oidc.Client{ID: "wiki", Redirects: c.Redirects}); !errors.Is(err, fs.ErrExist) {
+	if err := s.addClient(oidc.Client{ID: "wiki", Redirects: c.Redirects}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("of the configuration: %v", err)
 	}
 	list, err := s.Clients(t.Context())

@@ -192,12 +192,14 @@ func keptScopes(asked []string) string {
 // wait keeps a request for the browser that brought it and returns the way to our
 // page.
 func (p *Provider) wait(ctx context.Context, h http.Header, asked request) (*op.Redirect, error) {
-	if p.waiting.Add(1) > maxRequests {
+	if p.waiting.Add(1) > p.most {
+		p.waiting.Add(-1)
 		return nil, op.NewStatusError(oidc.ErrServerError().WithDescription("too many people are signing in"), http.StatusServiceUnavailable)
 	}
 	browser, cookie := p.browser(h)
 	id := newSecret()
 	if err := p.state.ask(ctx, id, digestOf(browser), asked); err != nil {
+		p.waiting.Add(-1)
 		p.log.Error("OpenID request failed", "error", err)
 		return nil, op.NewStatusError(oidc.ErrServerError().WithDescription("cannot answer now"), http.StatusServiceUnavailable)
 	}

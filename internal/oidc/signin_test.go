@@ -2,6 +2,7 @@ package oidc_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -251,6 +252,43 @@ func TestAnswersAreNotFramedNorStored(t *testing.T) {
 	for _, c := range b.get("/oauth/authorize", asks()).header["Set-Cookie"] {
 		if !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") || !strings.Contains(c, "Path=/") || strings.Contains(c, "Domain") {
 			t.Errorf("cookie %s", c)
+		}
+	}
+}
+
+// TestCookiesAreOfThisHostAlone: over https no other host can set or read them, no
+// script reads them, and no form of another site brings them along.
+func TestCookiesAreOfThisHostAlone(t *testing.T) {
+	s := newStage(t)
+	s.issuer = "https://login.example.org"
+	p := s.provider()
+	ask := func(r *http.Request) *http.Response {
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		return w.Result()
+	}
+	begun := ask(httptest.NewRequest(http.MethodGet, "https://login.example.org/oauth/authorize?"+asks().Encode(), nil))
+	to, err := begun.Location()
+	s.done(err)
+	sign := func(cookie *http.Cookie) *http.Response {
+		body := `{"request":"` + to.Query().Get("request") + `","statement":"` + s.login(alice) + `"}`
+		r := httptest.NewRequest(http.MethodPost, "https://login.example.org/oauth/signin", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", "https://login.example.org")
+		r.AddCookie(cookie)
+		return ask(r)
+	}
+	browser := begun.Cookies()[0]
+	if a := sign(&http.Cookie{Name: "milagro-browser", Value: browser.Value}); a.StatusCode != http.StatusConflict {
+		t.Errorf("a cookie that any host could set: %s", a.Status)
+	}
+	signed := sign(browser)
+	if signed.StatusCode != http.StatusOK {
+		t.Fatal(signed.Status)
+	}
+	for name, c := range map[string]*http.Cookie{"__Host-milagro-browser": browser, "__Host-milagro": signed.Cookies()[0]} {
+		if c.Name != name || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.MaxAge != 12*60*60 {
+			t.Errorf("%s: %v", name, c)
 		}
 	}
 }

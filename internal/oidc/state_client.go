@@ -34,21 +34,29 @@ func compare(a, b string) int {
 	return 0
 }
 
-// AddClient adds an application, from now on. Errors: those of Client.Check,
-// fs.ErrExist if there is one of its ID, and those of the database.
-func (p *Provider) AddClient(ctx context.Context, c Client) error {
+// Client returns an application; fs.ErrNotExist if there is none of this ID. Other
+// errors are those of the database.
+func (p *Provider) Client(ctx context.Context, id string) (Client, error) {
+	c, err := p.client(ctx, id)
+	if errors.Is(err, errUnknownClient) {
+		err = fmt.Errorf("client %.80q: %w", id, fs.ErrNotExist)
+	}
+	return c.Client, err
+}
+
+// AddClient adds an application, from when the transaction tx of the provider's
+// database is committed. Errors: those of Client.Check, fs.ErrExist if there is one of
+// its ID, and those of the database.
+func (p *Provider) AddClient(ctx context.Context, tx *sql.Tx, c Client) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
 	if _, ok := p.clients[c.ID]; ok {
 		return fmt.Errorf("client %s: %w in the configuration", c.ID, fs.ErrExist)
 	}
-	added, err := p.state.addClient(ctx, c, p.clock())
+	added, err := addClient(ctx, tx, c, p.clock())
 	if err == nil && !added {
 		err = fmt.Errorf("client %s: %w", c.ID, fs.ErrExist)
-	}
-	if err == nil {
-		p.log.Info("client added", "client", c.ID)
 	}
 	return err
 }
@@ -56,6 +64,9 @@ func (p *Provider) AddClient(ctx context.Context, c Client) error {
 // RemoveClient removes an application that AddClient added, and ends its tokens.
 // Errors: fs.ErrNotExist if there is none, and those of the database.
 func (p *Provider) RemoveClient(ctx context.Context, id string) error {
+	if !clientID.MatchString(id) { // no text that a database refuses
+		return fmt.Errorf("client %.80q: %w in the database", id, fs.ErrNotExist)
+	}
 	removed, err := p.state.removeClient(ctx, id)
 	if err == nil && !removed {
 		err = fmt.Errorf("client %.80q: %w in the database", id, fs.ErrNotExist)
@@ -66,18 +77,14 @@ func (p *Provider) RemoveClient(ctx context.Context, id string) error {
 	return err
 }
 
-func (s *state) addClient(ctx context.Context, c Client, now time.Time) (added bool, err error) {
+func addClient(ctx context.Context, tx *sql.Tx, c Client, now time.Time) (added bool, err error) {
 	var hash []byte
 	if c.Secret != nil {
 		hash = c.Secret[:]
 	}
-	err = s.db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		n, err := exec(ctx, tx, `INSERT INTO openid_clients (client, secret, redirects, post_logouts, made) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (client) DO NOTHING`, c.ID, hash, lines(c.Redirects), lines(c.PostLogouts), micros(now))
-		added = n == 1
-		return err
-	})
-	return added, err
+	n, err := exec(ctx, tx, `INSERT INTO openid_clients (client, secret, redirects, post_logouts, made) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (client) DO NOTHING`, c.ID, hash, lines(c.Redirects), lines(c.PostLogouts), micros(now))
+	return n == 1, err
 }
 
 // removeClient forgets a client and ends what it was given: another of its name gets

@@ -204,3 +204,28 @@ func TestRevokedDeviceEndsEverythingAtOnce(t *testing.T) {
 		t.Error("somebody else is signed out")
 	}
 }
+
+// TestRequestIsAnsweredOnceAtOnce: two tabs, or two statements, answer one request at
+// once; one gets a code.
+func TestRequestIsAnsweredOnceAtOnce(t *testing.T) {
+	s := newStage(t)
+	s.answersOnce(t)
+}
+
+func (s *stage) answersOnce(t *testing.T) {
+	b := s.browser()
+	for range 4 {
+		waits := b.waits(asks("prompt", "login"))
+		if n := s.atOnce(8, func() answer { return b.signs(waits, s.login(alice)) }); n != 1 {
+			t.Errorf("%d answers to one request", n)
+		}
+		statement := s.login(alice)
+		requests := make(chan string, 8)
+		for range cap(requests) {
+			requests <- b.waits(asks("prompt", "login"))
+		}
+		if n := s.atOnce(cap(requests), func() answer { return b.signs(<-requests, statement) }); n != 1 {
+			t.Errorf("%d sign-ins by one statement", n)
+		}
+	}
+}

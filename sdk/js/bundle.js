@@ -7,7 +7,7 @@ const ASSETS = new URL('../../web/assets/', import.meta.url);
 const at = (path) => new URL(path, import.meta.url).pathname;
 
 const results = await Promise.all(
-  [['app', at('../../web/src/main.js')], ['stretch', at('src/worker.js')]].map(([out, entry]) =>
+  [['app', at('../../web/src/main.js')], ['stretch', at('src/worker.ts')]].map(([out, entry]) =>
     build({
       entryPoints: { [out]: entry }, outdir: ASSETS.pathname, write: !process.argv.includes('--check'), bundle: true, minify: true, format: 'esm',
       target: 'es2022', charset: 'utf8', legalComments: 'inline', loader: { '.txt': 'text' }, nodePaths: [at('node_modules')],

@@ -1,38 +1,27 @@
-// The pages in Chromium, against a real login server and real authorities.
+// The pages in Chromium, against real login servers and real authorities. Flows run several at once, each with people of its own; those
+// that take servers of the careful town down run one by one.
 
-import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { invite, Profile, picture, start } from './kit.js';
+import { after, describe, test } from 'node:test';
+import { closeBrowser } from './kit.js';
+import { application } from './flows/application.js';
+import { binding } from './flows/binding.js';
+import { careful } from './flows/careful.js';
+import { devices } from './flows/devices.js';
+import { enrol } from './flows/enrol.js';
+import { hostile } from './flows/hostile.js';
+import { keyboard } from './flows/keyboard.js';
+import { signin } from './flows/signin.js';
+import { thieves } from './flows/thieves.js';
+import { trouble } from './flows/trouble.js';
 
-const RIGHT = '472916';
-const WRONG = '472961';
-const REFUSED = 'the server responded with a status of 403';
+const LIMIT = 240_000;
 
-let browser;
-before(async () => {
-  browser = await start();
-});
-after(() => browser?.close());
+const run = (flows) => {
+  for (const [what, flow] of Object.entries(flows)) test(what, { timeout: LIMIT }, flow);
+};
 
-test('a person enrols by an invitation, signs in, and is refused with a wrong PIN', { timeout: 60_000 }, async () => {
-  const p = await Profile.open(browser);
-  const link = await invite('acct:alice@example.org');
-  await p.page.goto(link);
-  await p.sees('Choose a PIN');
-  await p.presses(RIGHT);
-  await p.sees('Enter it once more');
-  await p.presses(RIGHT);
-  await p.sees('This browser is set up');
-  assert.ok(!p.page.url().includes('#'), 'the invitation stays in the address');
-
-  await p.signIn(RIGHT);
-  await p.sees('You are signed in');
-
-  p.expects(REFUSED);
-  await p.signIn(WRONG);
-  await p.warned('The PIN was wrong, or this device is locked or removed');
-  await p.types(RIGHT);
-  await p.sees('You are signed in');
-  await p.clean(RIGHT, WRONG);
-  await p.close();
+describe('pages', { concurrency: 4 }, () => {
+  after(closeBrowser);
+  describe('where authorities mail codes', { concurrency: 1 }, () => run(careful));
+  for (const flows of [enrol, signin, devices, application, thieves, trouble, hostile, keyboard, binding]) run(flows);
 });

@@ -4,7 +4,7 @@ import "slices"
 
 // mutants are all breaks. Each guards the requirement beside it
 // (doc/requirements.md).
-var mutants = slices.Concat(coreMutants, ceremonyMutants, messageMutants, authorityMutants, loginMutants, openidMutants, wholeChannelMutants, hostMutants)
+var mutants = slices.Concat(coreMutants, ceremonyMutants, messageMutants, authorityMutants, loginMutants, openidMutants, benchMutants, signinMutants, pagesMutants, wholeChannelMutants, hostMutants, sdkMutants)
 
 var coreMutants = []mutant{
 	{"takes a G1 point outside the subgroup", "R1", "internal/pairing/backend_blst.go", "if !a.InG1() {", "if false {", "internal/pairing", "TestGroupsVectors"},

@@ -1,6 +1,6 @@
 // Command mutants shows that the tests can fail: it breaks the code one line
-// at a time, in an overlay that touches no file, and expects the test named
-// beside each break to turn red (R56).
+// at a time, in an overlay that touches no file or in a copy, and expects the
+// test named beside each break to turn red (R56).
 //
 //	go run ./test/mutants            all of them
 //	go run ./test/mutants -run NAME  those whose name matches
@@ -30,7 +30,7 @@ type mutant struct {
 	requirement string // the R… that it breaks
 	file        string // from the module's root
 	old, new    string // old occurs exactly once in file
-	pkg, test   string // the test that must turn red
+	pkg, test   string // the test that must turn red; pkg is a file, if the test is in JavaScript
 }
 
 // timeout bounds one mutant's build and test; a test that hangs is red too.
@@ -83,6 +83,9 @@ func (m mutant) kill(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if m.inNode() {
+		return m.killInNode(ctx, dir)
+	}
 	overlay, err := m.overlay(dir)
 	if err != nil {
 		return err
@@ -112,17 +115,27 @@ func (m mutant) goTest(ctx context.Context, extra ...string) (string, error) {
 	return string(out), err
 }
 
+// broken returns the file as it is, and with the break.
+func (m mutant) broken() (source, broken string, err error) {
+	b, err := os.ReadFile(m.file)
+	if err != nil {
+		return "", "", err
+	}
+	source = string(b)
+	if n := strings.Count(source, m.old); n != 1 {
+		return "", "", fmt.Errorf("%s has the line %d times, it must once", m.file, n)
+	}
+	return source, strings.Replace(source, m.old, m.new, 1), nil
+}
+
 // overlay writes the broken file and the overlay that puts it in place.
 func (m mutant) overlay(dir string) (string, error) {
-	source, err := os.ReadFile(m.file)
+	_, source, err := m.broken()
 	if err != nil {
 		return "", err
 	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		return "", fmt.Errorf("%s has the line %d times, it must once", m.file, n)
-	}
 	broken := filepath.Join(dir, filepath.Base(m.file))
-	if err := os.WriteFile(broken, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+	if err := os.WriteFile(broken, []byte(source), 0o600); err != nil {
 		return "", err
 	}
 	original, err := filepath.Abs(m.file)

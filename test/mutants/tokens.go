@@ -3,7 +3,7 @@ package main
 var tokensMutants = []mutant{
 	{"takes one root for all without the flag", "R16", "internal/authority/jwt.go", "if r.Extent != OwnRoot && !slices", "if false && !slices", "internal/authority", "TestOneRootForAllNeedsAFlagInTheDocument"},
 	{"trusts the domain's own login server", "R16", "internal/authority/jwt.go", "if ofDomain && !slices", "if ofDomain && false && !slices", "internal/authority", "TestLoginServersOfTheDomainAreNoIssuersUnlessItSaysSo"},
-	{"consumes a token twice", "R16", "internal/authority/state_jwt.go", "if err == nil && !took {", "if err == nil && !took && false {", "internal/authority", "TestOfTwoThatShowOneTokenAtOnceOneIsEnrolled"},
+	{"consumes a token twice", "R16", "internal/authority/state_jwt.go", "if err == nil && !took {", "if err == nil && !took && false {", "internal/authority", "TestTokenIsConsumedWhateverTheLooksBeforeSaw"},
 	{"forgets used tokens at once", "R16", "internal/authority/state_jwt.go", "\tif !b.single() {\n\t\treturn nil\n\t}", "\tif true {\n\t\treturn nil\n\t}", "internal/authority", "TestTokenOfAPodEnrolsOnce"},
 	{"takes a token for anybody's audience", "R16", "internal/authority/jwt.go", "if audience != want {", "if false && audience != want {", "internal/authority", "TestBoundTokensAreNothingToAnotherDevice"},
 	{"takes a token with another device's nonce", "R16", "internal/authority/jwt.go", "if r.Binding == BindNonce && said", "if false && said", "internal/authority", "TestBoundTokensAreNothingToAnotherDevice"},

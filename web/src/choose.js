@@ -19,7 +19,7 @@ export async function choosePIN({ choose, repeat, hint, repeatHint }, refuse = (
     const pin = await askPIN(choose, hint);
     clearNotice();
     const no = refuse(pin);
-    if (no) notice(t('error.title'), [no]);
+    if (no) notice(t('choose.again'), no);
     if (no || (await another(weakness(pin)))) {
       pin.fill(0);
       continue;
@@ -30,6 +30,6 @@ export async function choosePIN({ choose, repeat, hint, repeatHint }, refuse = (
     again.fill(0);
     if (equal) return pin;
     pin.fill(0);
-    notice(t('error.title'), [t('enrol.differ')]);
+    notice(t('choose.again'), t('enrol.differ'));
   }
 }

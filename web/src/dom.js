@@ -34,6 +34,7 @@ export function busy(key) {
 export function done(page, places) {
   $('done-title').textContent = t(`${page}.done.title`);
   $('done-text').textContent = t(`${page}.done.text`, places);
+  $('links').inert = false;
   show('done');
 }
 
@@ -57,9 +58,22 @@ export function clearNotice() {
   $('notice').hidden = true;
 }
 
-/** @param {string} title @param {string[]} paragraphs @param {string} [detail] for developers */
-export function notice(title, paragraphs, detail = '') {
-  const rest = detail && document.body.dataset.errors === 'developers' ? [el('code', {}, detail)] : [];
-  $('notice').replaceChildren(el('strong', {}, title), ...paragraphs.map((p) => el('p', {}, p)), ...rest);
+function say(className, title, text, more) {
+  $('notice').className = className;
+  $('notice').replaceChildren(el('strong', {}, title), el('p', {}, text), ...more);
   $('notice').hidden = false;
+}
+
+/** Tells what went wrong. @param {string} title @param {string} text @param {...Node} more */
+export const notice = (title, text, ...more) => say('notice', title, text, more);
+
+/** Tells what is done. @param {string} title @param {string} text @param {...Node} more */
+export const news = (title, text, ...more) => say('notice calm', title, text, more);
+
+/** Tells it on a page that goes on with nothing else. @param {() => void} tell */
+export function end(tell) {
+  show('');
+  tell();
+  $('links').inert = false;
+  $('notice').focus();
 }

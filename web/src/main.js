@@ -1,13 +1,13 @@
 // The pages of a login server, one script for all of them.
 
-import { Client, openStore, workerStretcher } from '../../sdk/js/src/browser.js';
-import { explain } from './errors.js';
+import { Client, openStore, platformAuthenticator, workerStretcher } from '../../sdk/js/src/browser.ts';
+import { $ } from './dom.js';
+import { giveUp } from './errors.js';
 import { listen } from './pad.js';
 import { signIn } from './signin.js';
 import { enrol } from './enrol.js';
 import { changePIN } from './pin.js';
 import { devices } from './devices.js';
-import { show } from './dom.js';
 
 const PAGES = { signin: signIn, enrol, pin: changePIN, devices };
 
@@ -24,15 +24,16 @@ function workers() {
 }
 
 async function begin() {
+  const { page } = document.body.dataset;
+  $('links').inert = page === 'enrol'; // until it is done
   listen();
   const stretch = workerStretcher(workers());
   stretch.warm();
   try {
-    const client = new Client({ origin: location.origin, store: await openStore(), stretch });
-    await PAGES[document.body.dataset.page](client, stretch);
+    const client = new Client({ origin: location.origin, store: await openStore(), stretch, authenticator: platformAuthenticator() });
+    await PAGES[page](client, stretch);
   } catch (e) {
-    show('');
-    explain(e);
+    giveUp(e);
   }
 }
 

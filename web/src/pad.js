@@ -24,7 +24,7 @@ function clear() {
 }
 
 function enter() {
-  if (length < LEAST) return notice(t('error.title'), [t('pad.short')]);
+  if (length < LEAST) return notice(t('pad.short.title'), t('pad.short'));
   const pin = typed.slice(0, length);
   const resolve = answer;
   answer = null;

@@ -1,7 +1,8 @@
 // Change of PIN.
 
-import { NotEnrolled, Problem } from '../../sdk/js/src/browser.js';
+import { NotConfirmed, NotEnrolled, Problem } from '../../sdk/js/src/browser.ts';
 import { chooseAccount } from './account.js';
+import { offerBinding } from './bind.js';
 import { choosePIN } from './choose.js';
 import { $, busy, clearNotice, done, t } from './dom.js';
 import { explain } from './errors.js';
@@ -20,13 +21,14 @@ export async function changePIN(client, stretch) {
     const pin = await askPIN('pin.old');
     clearNotice();
     const newPIN = await choosePIN(TEXTS, (chosen) => (same(chosen, pin) ? t('pin.same') : ''));
-    busy('pin.busy');
     try {
-      await client.changePIN({ pin, newPIN, name: name() });
+      const bound = (await client.isBound(name())) ? undefined : await offerBinding(client, name());
+      busy('pin.busy');
+      await client.changePIN({ pin, newPIN, name: name(), bound });
       $('who').textContent = '';
       return done('pin');
     } catch (e) {
-      if (!(e instanceof Problem)) throw e;
+      if (!(e instanceof Problem) && !(e instanceof NotConfirmed)) throw e;
       explain(e);
     } finally {
       pin.fill(0);

@@ -1,6 +1,6 @@
 // Sign-in, for itself or for an application that sent the person here.
 
-import { Problem } from '../../sdk/js/src/browser.js';
+import { Problem } from '../../sdk/js/src/browser.ts';
 import { chooseAccount } from './account.js';
 import { $, busy, clearNotice, done, person, show, t } from './dom.js';
 import { explain } from './errors.js';
@@ -9,19 +9,27 @@ import { askPIN } from './pad.js';
 const request = () => new URLSearchParams(location.search).get('request');
 
 function offerMail(client) {
+  const say = (key) => {
+    $('mailed').textContent = t(key);
+    $('address').setAttribute('aria-invalid', String(key === 'signin.mail.bad'));
+  };
+  $('links').inert = true;
   show('none');
   $('mail').onsubmit = async (e) => {
     e.preventDefault();
+    clearNotice();
     const address = $('address').value.trim().toLowerCase();
     if (!/^[a-z0-9._+-]{1,64}@[a-z0-9.-]{1,253}$/.test(address)) {
-      $('mailed').textContent = t('signin.mail.bad');
+      say('signin.mail.bad');
+      $('address').focus();
       return;
     }
     try {
       await client.mail(`acct:${address}`);
-      $('mailed').textContent = t('signin.mail.sent');
+      say('signin.mail.sent');
     } catch (error) {
-      explain(error);
+      if (error instanceof Problem && error.kind === 'malformed') say('signin.mail.bad');
+      else explain(error);
     }
   };
 }
@@ -40,7 +48,7 @@ async function goOn(statement) {
 
 /**
  * Asks for the PIN until it signs in.
- * @param {import('../../sdk/js/src/browser.js').Client} client
+ * @param {import('../../sdk/js/src/browser.ts').Client} client
  * @param {{warm: () => void}} stretch
  * @param {{prompt: string, busy: string}} texts
  */
@@ -65,9 +73,10 @@ export async function untilSignedIn(client, stretch, texts) {
 }
 
 export async function signIn(client, stretch) {
+  $('links').inert = request() !== null; // they would lose the application's request
   const signedIn = await untilSignedIn(client, stretch, { prompt: 'signin.prompt', busy: 'signin.busy' });
   if (!signedIn) return offerMail(client);
-  if (request()) return goOn(signedIn.statement);
+  if (request() !== null) return goOn(signedIn.statement);
   $('who').textContent = '';
   return done('signin', { name: person(signedIn.name) });
 }

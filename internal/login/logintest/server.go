@@ -1,6 +1,7 @@
 package logintest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,9 @@ type Config struct {
 	Service   string         // login
 	// Origin is where people reach it, if not at its own address: a proxy's.
 	Origin string
+	// Host is what people call the machine: 127.0.0.1. Browsers have WebAuthn for names
+	// alone, such as localhost.
+	Host string
 	// Login is how it serves; Dir and Protector are made.
 	Login login.Config
 	// Over serves over identity TLS as well, as Login.Name, which is enrolled then.
@@ -177,7 +181,10 @@ func freeAddress() (string, error) {
 }
 
 // URL returns where the server serves: its origin.
-func (s *Server) URL() string { return "http://" + s.address }
+func (s *Server) URL() string {
+	_, port, _ := net.SplitHostPort(s.address) // of a listener
+	return "http://" + net.JoinHostPort(cmp.Or(s.config.Host, "127.0.0.1"), port)
+}
 
 // Channel returns the address where it serves over identity TLS.
 func (s *Server) Channel() string { return s.channel }

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hexToBytes as unhex } from '@noble/hashes/utils.js';
-import * as m from '../src/index.js';
-import { signWith } from '../src/ibs.js';
+import * as m from '../dist/index.js';
+import { signWith } from '../dist/ibs.js';
 import { readFile, runFile, same } from '../testing/vectors.js';
 
 // Which check refuses a binding by itself, if any.
@@ -52,14 +52,7 @@ function leaf(c, accept) {
   same(m.encodeEpoch(b.epoch), c.epoch);
 }
 
-const HANDLERS = { binding, leaf };
-
-for (const [what, handler] of Object.entries(HANDLERS)) runFile('idtls', handler, (c) => c.what === what);
-
-test('every case is run', () => {
-  const { accept, refuse } = readFile('idtls');
-  for (const c of [...accept, ...refuse]) assert.ok(Object.hasOwn(HANDLERS, c.what), c.what);
-});
+runFile('idtls', { binding, leaf });
 
 test('a leaf with any byte flipped is refused, or the byte proves nothing', () => {
   const c = readFile('idtls').accept.find((x) => x.what === 'leaf');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { p256 } from '@noble/curves/nist.js';
 import { randomBytes } from '@noble/hashes/utils.js';
-import * as m from '../src/index.js';
+import * as m from '../dist/index.js';
 import { NAME, newDevice, newDomain, NOW, ORIGIN, statements } from '../testing/login.js';
 
 const d = newDomain();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomBytes } from '@noble/hashes/utils.js';
-import * as m from '../src/index.js';
+import * as m from '../dist/index.js';
 import { enrol, issue, logIn, newDevice, newDomain, quickAlpha } from '../testing/login.js';
 
 const d = newDomain();

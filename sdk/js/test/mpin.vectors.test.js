@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { bytesToHex as hex, hexToBytes as unhex } from '@noble/hashes/utils.js';
-import * as m from '../src/index.js';
+import * as m from '../dist/index.js';
 import { readFile, runFile, same } from '../testing/vectors.js';
 
 const DOCUMENT = readFile('mpin').accept.find((c) => c.what === 'document').document;
@@ -225,7 +225,4 @@ const HANDLERS = {
   'operator approval': approval, 'login statement': loginStatement,
 };
 
-runFile('mpin', (c, accept) => {
-  assert.ok(Object.hasOwn(HANDLERS, c.what), `unknown case "${c.what}"`);
-  return HANDLERS[c.what](c, accept);
-});
+runFile('mpin', HANDLERS);

@@ -3,7 +3,7 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256 } from '@noble/curves/nist.js';
 import { randomBytes } from '@noble/hashes/utils.js';
-import * as m from '../src/index.js';
+import * as m from '../dist/index.js';
 
 export const NOW = 1_800_000_000;
 export const NAME = 'acct:alice@example.org';

@@ -1,8 +1,0 @@
-// What a page of a login server needs, and no more: its bundle is small.
-
-export { Client, NotEnrolled } from './client.js';
-export { TooFewShares } from './applicant.js';
-export { Refused } from './encoding.js';
-export { Problem } from './problem.js';
-export { openStore, memoryStore } from './store.js';
-export { workerStretcher } from './stretcher.js';
